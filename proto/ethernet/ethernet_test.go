@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -40,12 +41,15 @@ var goldens = []struct {
 
 func unhex(t testing.TB, s string) []byte {
 	t.Helper()
-	b, err := hex.DecodeString(string(bytes.ReplaceAll([]byte(s), []byte(" "), nil)))
+	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return b
 }
+
+// dump returns a hex dump by lines, so that a diff shows the lines that differ.
+func dump(b []byte) []string { return strings.Split(hex.Dump(b), "\n") }
 
 func TestHeaderGoldens(t *testing.T) {
 	for _, tt := range goldens {
@@ -55,7 +59,7 @@ func TestHeaderGoldens(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(hex.Dump(append([]byte{0xee}, want...)), hex.Dump(got)); diff != "" {
+			if diff := cmp.Diff(dump(append([]byte{0xee}, want...)), dump(got)); diff != "" {
 				t.Errorf("AppendTo (-want +got):\n%s", diff)
 			}
 			if tt.header.Len() != len(want) {
