@@ -62,10 +62,10 @@ func Checksum(b []byte) uint16 { return Sum(0).Add(b).Checksum() }
 
 // PseudoHeader returns the sum over the pseudo-header of an upper-layer packet
 // of n bytes: RFC 768 for IPv4 addresses, RFC 8200 §8.1 for IPv6 addresses.
-// Both addresses are of one family.
+// The addresses are of one family; of others the sum means nothing.
 func PseudoHeader(src, dst netip.Addr, p Protocol, n int) Sum {
 	s := Sum(p) + Sum(n)
-	if src.Is4() {
+	if src.Is4() && dst.Is4() {
 		a, b := src.As4(), dst.As4()
 		return s + Sum(binary.BigEndian.Uint32(a[:])) + Sum(binary.BigEndian.Uint32(b[:]))
 	}
