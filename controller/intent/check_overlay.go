@@ -3,13 +3,15 @@ package intent
 import (
 	"fmt"
 	"slices"
+
+	"github.com/keyway-nve/keyway/proto/geneve"
 )
 
 func (c *checker) virtualNetworks() {
 	for i, v := range c.in.VirtualNetworks {
 		at := fmt.Sprintf("virtualNetworks[%d]", i)
 		c.name(at+".name", "virtual network", v.Name)
-		if c.between(at+".vni", "VNI", int(v.VNI), 1, MaxVNI) && c.usesNVGRE(v) {
+		if c.between(at+".vni", "VNI", int(v.VNI), 1, int(geneve.MaxVNI)) && c.usesNVGRE(v) {
 			c.between(at+".vni", "virtual network "+v.Name+" is tunnelled as NVGRE, and VSID", int(v.VNI), MinVSID, MaxVSID)
 		}
 		c.once(at+".vni", "VNI", v.VNI)

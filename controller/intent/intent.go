@@ -14,14 +14,13 @@ import (
 	"time"
 
 	"github.com/keyway-nve/keyway/proto/ethernet"
+	"github.com/keyway-nve/keyway/proto/geneve"
 )
 
 // Limits of the data plane programs, and of the standards.
 const (
 	// WindowWords is the number of 4-byte option words that an NVE reads and writes: 64 bytes, what RFC 9638 §6.4 asks for at least.
 	WindowWords = 16
-	// MaxVNI is the largest VNI or VSID.
-	MaxVNI = 1<<24 - 1
 	// MinVSID and MaxVSID bound the VSIDs for tenants; those below and above are reserved (RFC 7637 §3.4).
 	MinVSID = 0x001000
 	MaxVSID = 0xFFFFFE
@@ -156,7 +155,7 @@ type ACLRule struct {
 type VirtualNetwork struct {
 	Name string `yaml:"name,required"`
 	// VNI is also the VSID where a tunnel is NVGRE.
-	VNI uint32 `yaml:"vni,required"`
+	VNI geneve.VNI `yaml:"vni,required"`
 	// Encapsulation is preferred between all NVEs; unset means Geneve.
 	Encapsulation Encapsulation
 	// DefaultPolicy holds for two groups that no GroupPolicy names; unset means permit.
@@ -191,6 +190,11 @@ type OptionType struct {
 	Length uint8 `yaml:"length,required"`
 	// Words has Length entries.
 	Words []Word
+}
+
+// TLV returns what identifies the option in a packet.
+func (o OptionType) TLV() geneve.OptionType {
+	return geneve.OptionType{Class: o.Class, Type: o.Type, Len: o.Length}
 }
 
 // Size returns the words that the option takes of the window, its header included.
