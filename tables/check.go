@@ -64,12 +64,13 @@ func (s *Schema) Check(want []Entity) error {
 	if size := s.pre.Replicas; size > 0 && replicas > size {
 		errs = append(errs, fmt.Errorf("multicast replicas: %w: %d, the device holds %d", ErrFull, replicas, size))
 	}
+	var needs []need
 	for _, e := range canonical {
-		buf = s.needed(buf[:0], e)
-		for _, a := range buf {
-			if _, ok := there[a]; !ok {
-				p := s.refs.projections[a[0]]
-				errs = append(errs, fmt.Errorf("%s: %w: %s in %s", s.Text(e), ErrDangling, a.text(p), p.table))
+		needs = s.needed(needs[:0], e)
+		for _, n := range needs {
+			if _, ok := there[n.at]; !ok && !n.soft {
+				p := s.refs.projections[n.at[0]]
+				errs = append(errs, fmt.Errorf("%s: %w: %s in %s", s.Text(e), ErrDangling, n.at.text(p), p.table))
 			}
 		}
 	}

@@ -2,12 +2,12 @@ package tables
 
 import "slices"
 
-// order is how much an insert or a modification waits for.
+// order is how much a step waits for.
 type order uint8
 
 const (
-	strict  order = iota // what it refers to is there, in its new state
-	relaxed              // what it refers to is there
+	strict  order = iota // soft references count, and what is referred to is in its new state
+	relaxed              // references resolve
 	forced               // nothing: references go in a circle
 )
 
@@ -41,9 +41,9 @@ func (p *planner) resolved(st *step, o order) bool {
 	if o == forced {
 		return true
 	}
-	for _, a := range st.needs {
-		state := p.anchors[a]
-		if state != nil && (state.providers == 0 || o == strict && state.stale > 0) {
+	for _, n := range st.needs {
+		state := p.anchors[n.at]
+		if state != nil && (state.providers == 0 && !n.soft || o == strict && state.coming > 0) {
 			return false
 		}
 	}
@@ -53,7 +53,7 @@ func (p *planner) resolved(st *step, o order) bool {
 // deletable returns the deletions, of those in among or of all if that is nil,
 // that leave no reference dangling, in any order among themselves. Without
 // among it waits until nothing is left to make.
-func (p *planner) deletable(among map[*step]bool) []*step {
+func (p *planner) deletable(among map[*step]bool, o order) []*step {
 	if among == nil && slices.ContainsFunc(p.steps, func(st *step) bool { return !st.done && st.op != Delete }) {
 		return nil
 	}
@@ -65,7 +65,7 @@ func (p *planner) deletable(among map[*step]bool) []*step {
 		}
 		if slices.ContainsFunc(st.gives, func(a anchor) bool {
 			state := p.anchors[a]
-			return state.users > 0 && state.providers-gone[a] <= 1
+			return state.users > 0 && state.providers-gone[a] <= 1 || o == strict && state.soft > 0
 		}) {
 			continue
 		}
@@ -110,17 +110,17 @@ func (p *planner) shortage() []*step {
 }
 
 func (p *planner) unused(st *step) bool {
-	return !slices.ContainsFunc(st.gives, func(a anchor) bool { return p.anchors[a].users > 0 })
+	return !slices.ContainsFunc(st.gives, func(a anchor) bool { return p.anchors[a].users+p.anchors[a].soft > 0 })
 }
 
 // makeRoom returns deletions that can be done now and that make room, or that
 // let others do so.
-func (p *planner) makeRoom() []*step {
+func (p *planner) makeRoom(o order) []*step {
 	roots := p.shortage()
 	if len(roots) == 0 {
 		return nil
 	}
-	return p.deletable(p.dependents(roots))
+	return p.deletable(p.dependents(roots), o)
 }
 
 // dependents returns these deletions with all that refer to what they delete,
@@ -129,8 +129,8 @@ func (p *planner) dependents(roots []*step) map[*step]bool {
 	users := make(map[anchor][]*step)
 	for _, st := range p.steps {
 		if !st.done && st.op == Delete {
-			for _, a := range st.holds {
-				users[a] = append(users[a], st)
+			for _, n := range st.holds {
+				users[n.at] = append(users[n.at], st)
 			}
 		}
 	}
@@ -162,9 +162,11 @@ func (p *planner) split() bool {
 	if len(blocked) == 0 {
 		return false
 	}
-	holds := func(as []anchor) (after []*step) {
-		for _, a := range as {
-			after = append(after, blocked[a]...)
+	holds := func(ns []need) (after []*step) {
+		for _, n := range ns {
+			if !n.soft {
+				after = append(after, blocked[n.at]...)
+			}
 		}
 		return after
 	}
@@ -181,11 +183,11 @@ func (p *planner) split() bool {
 		steps = append(steps, del, ins)
 	}
 	kept := p.kept[:0:0]
-	var buf []anchor
+	var needs []need
 	for _, e := range p.kept {
-		buf = p.s.needed(buf[:0], e)
+		needs = p.s.needed(needs[:0], e)
 		entry, _ := e.(Entry)
-		if after := holds(buf); len(after) > 0 && !entry.Const {
+		if after := holds(needs); len(after) > 0 && !entry.Const {
 			apart(e, e, after)
 			p.left += 2
 		} else {

@@ -76,8 +76,10 @@ func (s *Schema) Plan(have, want []Entity, o PlanOptions) []Batch {
 		switch {
 		case p.write(p.ready(strict)):
 		case p.write(p.ready(relaxed)):
-		case p.write(p.makeRoom()):
-		case p.write(p.deletable(nil)):
+		case p.write(p.makeRoom(strict)):
+		case p.write(p.makeRoom(relaxed)):
+		case p.write(p.deletable(nil, strict)):
+		case p.write(p.deletable(nil, relaxed)):
 		case p.split():
 		default:
 			p.write(p.force())
@@ -102,14 +104,23 @@ type step struct {
 	after    []*step // what must be done before, for an entry that is deleted and inserted again
 
 	gives []anchor // where others refer to it; old and new are the same there
-	holds []anchor // what old refers to
-	needs []anchor // what new refers to
+	holds []need   // what old refers to
+	needs []need   // what new refers to
 }
 
 // pointing is the state of one anchor: how many entities on the device provide
-// it and refer to it, and how many of the providers have yet to be modified.
+// it, how many refer to it and how many of these softly, and how many providers
+// have yet to be inserted or modified.
 type pointing struct {
-	providers, users, stale int
+	providers, users, soft, coming int
+}
+
+func (a *pointing) use(n need, by int) {
+	if n.soft {
+		a.soft += by
+	} else {
+		a.users += by
+	}
 }
 
 // room is how many entries a table holds and may hold.
@@ -287,12 +298,13 @@ func (p *planner) count() {
 	if len(p.anchors) == 0 {
 		return
 	}
-	var buf []anchor
+	var gives []anchor
+	var needs []need
 	for _, e := range p.kept {
-		buf = p.s.provided(buf[:0], e)
-		p.each(buf, func(a *pointing) { a.providers++ })
-		buf = p.s.needed(buf[:0], e)
-		p.each(buf, func(a *pointing) { a.users++ })
+		gives = p.s.provided(gives[:0], e)
+		p.provide(gives, 1)
+		needs = p.s.needed(needs[:0], e)
+		p.use(needs, 1)
 	}
 	for _, st := range p.steps {
 		now, uses := st.old, st.holds
@@ -300,19 +312,35 @@ func (p *planner) count() {
 			now, uses = st.new, st.needs
 		}
 		if now != nil {
-			p.each(st.gives, func(a *pointing) { a.providers++ })
-			p.each(uses, func(a *pointing) { a.users++ })
+			p.provide(st.gives, 1)
+			p.use(uses, 1)
 		}
-		if st.op == Modify && !st.done {
-			p.each(st.gives, func(a *pointing) { a.stale++ })
+		if st.op != Delete && !st.done {
+			p.expect(st.gives, 1)
 		}
 	}
 }
 
-func (p *planner) each(as []anchor, f func(*pointing)) {
+func (p *planner) provide(as []anchor, by int) {
 	for _, a := range as {
 		if state := p.anchors[a]; state != nil {
-			f(state)
+			state.providers += by
+		}
+	}
+}
+
+func (p *planner) expect(as []anchor, by int) {
+	for _, a := range as {
+		if state := p.anchors[a]; state != nil {
+			state.coming += by
+		}
+	}
+}
+
+func (p *planner) use(ns []need, by int) {
+	for _, n := range ns {
+		if state := p.anchors[n.at]; state != nil {
+			state.use(n, by)
 		}
 	}
 }
@@ -335,15 +363,16 @@ func (p *planner) write(steps []*step) bool {
 			batch[i] = Update{Delete, st.old}
 		}
 		st.done = true
-		p.each(st.holds, func(a *pointing) { a.users-- })
-		p.each(st.needs, func(a *pointing) { a.users++ })
+		p.use(st.holds, -1)
+		p.use(st.needs, 1)
 		switch st.op {
 		case Insert:
-			p.each(st.gives, func(a *pointing) { a.providers++ })
-		case Delete:
-			p.each(st.gives, func(a *pointing) { a.providers-- })
+			p.provide(st.gives, 1)
+			p.expect(st.gives, -1)
 		case Modify:
-			p.each(st.gives, func(a *pointing) { a.stale-- })
+			p.expect(st.gives, -1)
+		case Delete:
+			p.provide(st.gives, -1)
 		}
 		if st.room != nil {
 			st.room.held += int(Delete-st.op) - 1 // insert +1, delete -1

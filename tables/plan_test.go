@@ -37,6 +37,9 @@ func (m model) entries(table string) (es []tables.Entry) {
 func (m model) dangling(s *tables.Schema, users model) (out []string) {
 	for _, e := range users {
 		for _, r := range s.References() {
+			if r.Soft {
+				continue
+			}
 			for _, values := range referring(r, e) {
 				if !m.resolves(r, values) {
 					out = append(out, fmt.Sprintf("%v: %v with %x", e, r, values))

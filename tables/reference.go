@@ -16,7 +16,12 @@ const (
 )
 
 // Reference is one edge that @refers_to or @referenced_by draws between
-// tables. The entry that holds it needs an entry at its other end.
+// tables. The entry that holds it needs an entry at its other end, one that
+// comes before it and goes after it.
+//
+// A value of 0 (if there are several, all 0) needs none, since programs have
+// no other way to say none; but if entry 0 exists, it too comes before and
+// goes after.
 type Reference struct {
 	// From is the table that refers, or "builtin::multicast_group_table".
 	From string
@@ -29,6 +34,10 @@ type Reference struct {
 	To string
 	// ToFields are the key fields there that must be equal to Fields, in turn.
 	ToFields []string
+	// Soft is set if the edge only orders and entries at the other end need not
+	// exist: @refers_to names the table of a control that has several
+	// instances, and so draws an edge to the table of each.
+	Soft bool
 
 	target *projection
 	fixed  bool // the program fixes the entries there: the edge cannot break
@@ -92,19 +101,42 @@ func (l *loader) refersTo(t *Table, action *Action, fields []Field) {
 	for _, g := range l.grouped(where, "refers_to", fields) {
 		r := r
 		r.To, r.Fields, r.ToFields = g.table, g.mine, g.theirs
-		if to, err := l.s.tables.get(l.s, g.table); err == nil {
-			r.To = to.Name
-			r.fixed = to.Const
-			if !l.equal(where, to, g.theirs) {
-				continue
-			}
-		} else if !(g.table == groupTable && len(g.theirs) == 1 && g.theirs[0] == groupField) &&
-			!(g.table == sessionTable && len(g.theirs) == 1 && g.theirs[0] == sessionField) {
-			l.fail(fmt.Errorf("%s: @refers_to: %w", where, err))
+		if g.table == groupTable && slices.Equal(g.theirs, []string{groupField}) ||
+			g.table == sessionTable && slices.Equal(g.theirs, []string{sessionField}) {
+			l.add(&r)
 			continue
 		}
-		l.add(&r)
+		targets, err := l.targets(g.table)
+		if err != nil {
+			l.fail(fmt.Errorf("%s: @refers_to: %w", where, err))
+		}
+		for _, to := range targets {
+			r := r
+			r.To, r.fixed, r.Soft = to.Name, to.Const, len(targets) > 1
+			if l.equal(where, to, g.theirs) {
+				l.add(&r)
+			}
+		}
 	}
+}
+
+// targets returns the table of that name or alias, or all tables whose last
+// component it is.
+func (l *loader) targets(name string) ([]*Table, error) {
+	t, err := l.s.Table(name)
+	if err == nil {
+		return []*Table{t}, nil
+	}
+	var ts []*Table
+	for _, t := range l.s.Tables() {
+		if strings.HasSuffix(t.Name, "."+name) {
+			ts = append(ts, t)
+		}
+	}
+	if len(ts) == 0 {
+		return nil, err
+	}
+	return ts, nil
 }
 
 // referencedBy reads @referenced_by(builtin::multicast_group_table, replica.port)
@@ -212,13 +244,21 @@ func (s *Schema) provided(as []anchor, e Entity) []anchor {
 	return as
 }
 
-// needed appends the anchors that e refers to. A key field that e does not
-// care about refers to nothing; nor does a reference to a table whose entries
-// are fixed by the program, since it cannot be broken.
-func (s *Schema) needed(as []anchor, e Entity) []anchor {
+// need is an anchor that an entity refers to.
+type need struct {
+	at   anchor
+	soft bool
+}
+
+// needed appends what e refers to. A key field that e does not care about
+// refers to nothing; nor does a reference to a table whose entries are fixed by
+// the program, since it cannot be broken.
+func (s *Schema) needed(ns []need, e Entity) []need {
+	var buf [1]anchor
 	switch e := e.(type) {
 	case Entry:
 		for _, r := range s.refs.from[e.Table] {
+			as := buf[:0]
 			switch {
 			case r.fixed:
 			case r.Action == "":
@@ -226,20 +266,42 @@ func (s *Schema) needed(as []anchor, e Entity) []anchor {
 			case r.Action == e.Action.Name:
 				as = appendAnchor(as, r.target.id, r.Fields, e.Action.arg)
 			}
+			ns = r.append(ns, as)
 		}
 	case MulticastGroup:
 		for _, r := range s.refs.from[groupTable] {
 			for _, m := range e.Replicas {
-				as = appendAnchor(as, r.target.id, r.Fields, func(name string) (Value, bool) {
-					if name == "replica.port" {
-						return Uint(m.Port), true
-					}
-					return Uint(m.Instance), true
-				})
+				ns = r.append(ns, appendAnchor(buf[:0], r.target.id, r.Fields, m.field))
 			}
 		}
 	}
-	return as
+	return ns
+}
+
+func (r *Reference) append(ns []need, as []anchor) []need {
+	for _, a := range as {
+		ns = append(ns, need{at: a, soft: r.Soft || a.isZero()})
+	}
+	return ns
+}
+
+// field returns a replica's field by the name that @referenced_by uses.
+func (r Replica) field(name string) (Value, bool) {
+	if name == "replica.port" {
+		return Uint(r.Port), true
+	}
+	return Uint(r.Instance), true
+}
+
+// isZero reports whether all values of the anchor are 0: each is then the
+// length 1 and the byte 0.
+func (a anchor) isZero() bool {
+	for b := a[1:]; len(b) > 0; b = b[2:] {
+		if b[0] != 1 || b[1] != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 func appendAnchor(as []anchor, id uint8, fields []string, value func(string) (Value, bool)) []anchor {
