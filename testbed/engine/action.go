@@ -1,0 +1,121 @@
+package engine
+
+import (
+	"github.com/keyway-nve/keyway/testbed/engine/bmjson"
+)
+
+// action is a compiled action.
+type action struct {
+	name   string
+	index  int // in Program.actions
+	params []paramDef
+	words  int // of its arguments
+	code   []instruction
+	jumps  bool
+}
+
+type paramDef struct {
+	name string
+	argSlot
+}
+
+// instruction is one primitive call, or a jump within the action.
+type instruction struct {
+	run    action1
+	cond   numFunc // jump when it yields zero; nil with jump: always
+	jump   bool
+	target int
+}
+
+// maxBackwardJumps ends loops that a broken program would never leave.
+const maxBackwardJumps = 1 << 16
+
+func (a *action) run(p *packet) {
+	if !a.jumps {
+		for i := range a.code {
+			a.code[i].run(p)
+		}
+		return
+	}
+	back := 0
+	for pc := 0; pc < len(a.code); {
+		in := &a.code[pc]
+		if !in.jump {
+			in.run(p)
+			pc++
+			continue
+		}
+		if in.cond != nil && in.cond(p) != 0 {
+			pc++
+			continue
+		}
+		if in.target <= pc {
+			if back++; back > maxBackwardJumps {
+				p.fault = true
+				return
+			}
+		}
+		pc = in.target
+	}
+}
+
+func (l *loader) loadActions(root *bmjson.Value) {
+	l.p.actionByID = map[int]*action{}
+	for _, v := range root.List("actions") {
+		a := &action{name: v.Get("name").String(), index: len(l.p.actions)}
+		l.args = nil
+		for _, pv := range v.List("runtime_data") {
+			n := pv.Get("bitwidth").Int(1, maxFieldBits)
+			s := argSlot{slot: a.words, words: wordsOf(n), bits: n}
+			a.words += s.words
+			a.params = append(a.params, paramDef{name: pv.Get("name").String(), argSlot: s})
+			l.args = append(l.args, s)
+		}
+		for _, cv := range v.List("primitives") {
+			in, ok := l.primitive(cv)
+			if !ok {
+				continue
+			}
+			a.jumps = a.jumps || in.jump
+			a.code = append(a.code, in)
+		}
+		l.args = nil
+		id := v.Get("id").Int(0, maxArraySize)
+		if l.p.actionByID[id] != nil {
+			v.Get("id").Faultf("duplicate action id %d", id)
+		}
+		l.p.actionByID[id] = a
+		l.p.actions = append(l.p.actions, a)
+	}
+}
+
+// callArgs reads the arguments of a call from hexadecimal strings.
+func (a *action) callArgs(v *bmjson.Value) []uint64 {
+	args := v.Elems()
+	if len(args) != len(a.params) {
+		v.Faultf("action %s takes %d arguments, not %d", a.name, len(a.params), len(args))
+		return make([]uint64, a.words)
+	}
+	w := make([]uint64, a.words)
+	for i, pd := range a.params {
+		setBig(w[pd.slot:pd.slot+pd.words], args[i].Hex(), pd.bits)
+	}
+	return w
+}
+
+func (a *action) info() ActionInfo {
+	i := ActionInfo{Name: a.name}
+	for _, p := range a.params {
+		i.Params = append(i.Params, Param{Name: p.name, Bits: p.bits})
+	}
+	return i
+}
+
+// call is the control plane's form of the action with the given arguments.
+func (a *action) call(args []uint64) ActionCall {
+	c := ActionCall{Name: a.name}
+	for _, p := range a.params {
+		c.Args = append(c.Args, appendWords(nil, args[p.slot:p.slot+p.words], p.bits))
+	}
+	return c
+}

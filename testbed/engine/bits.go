@@ -1,0 +1,181 @@
+package engine
+
+import "encoding/binary"
+
+// piece is a part of a field, at most 64 bits of one word, and where it stands in the bytes of the header.
+type piece struct {
+	slot  int
+	off   int // first byte
+	n     int // bytes it touches, at most 9
+	shift uint
+	bits  int
+	mask  uint64
+}
+
+// piecesOf lays fields out one after the other, as they stand in a packet.
+func piecesOf(fields []*field) []piece {
+	var ps []piece
+	at := 0
+	for _, f := range fields {
+		left := f.bits
+		for w := range f.words {
+			n := left - 64*(f.words-1-w)
+			left -= n
+			end := at + n
+			ps = append(ps, piece{
+				slot: f.slot + w, off: at / 8, n: (end+7)/8 - at/8,
+				shift: uint((8 - end%8) % 8), bits: n, mask: maskOf(n),
+			})
+			at = end
+		}
+	}
+	return ps
+}
+
+// load reads the piece from the bytes of the header.
+func (p *piece) load(b []byte) uint64 {
+	b = b[p.off:]
+	if p.n > 8 {
+		return (binary.BigEndian.Uint64(b)<<(8-p.shift) | uint64(b[8])>>p.shift) & p.mask
+	}
+	return loadBE(b, p.n) >> p.shift & p.mask
+}
+
+// store puts the piece into the bytes of the header, whose bits must be zero there.
+func (p *piece) store(b []byte, v uint64) {
+	v &= p.mask
+	b = b[p.off:]
+	if p.shift == 0 && p.bits == 8*p.n {
+		storeBE(b, p.n, v)
+		return
+	}
+	if p.n > 8 {
+		b[8] |= byte(v << p.shift)
+		v >>= 8 - p.shift
+		for i := 7; i >= 0; i-- {
+			b[i] |= byte(v)
+			v >>= 8
+		}
+		return
+	}
+	v <<= p.shift
+	for i := p.n - 1; i >= 0; i-- {
+		b[i] |= byte(v)
+		v >>= 8
+	}
+}
+
+// loadBE reads n bytes, 0 to 8, as a big-endian number.
+func loadBE(b []byte, n int) uint64 {
+	switch n {
+	case 0:
+		return 0
+	case 1:
+		return uint64(b[0])
+	case 2:
+		return uint64(binary.BigEndian.Uint16(b))
+	case 3:
+		return uint64(b[0])<<16 | uint64(binary.BigEndian.Uint16(b[1:]))
+	case 4:
+		return uint64(binary.BigEndian.Uint32(b))
+	case 5:
+		return uint64(b[0])<<32 | uint64(binary.BigEndian.Uint32(b[1:]))
+	case 6:
+		return uint64(binary.BigEndian.Uint16(b))<<32 | uint64(binary.BigEndian.Uint32(b[2:]))
+	case 7:
+		return uint64(b[0])<<48 | uint64(binary.BigEndian.Uint16(b[1:]))<<32 | uint64(binary.BigEndian.Uint32(b[3:]))
+	}
+	return binary.BigEndian.Uint64(b)
+}
+
+// storeBE writes the n low bytes of v, 0 to 8, big-endian.
+func storeBE(b []byte, n int, v uint64) {
+	switch n {
+	case 1:
+		b[0] = byte(v)
+	case 2:
+		binary.BigEndian.PutUint16(b, uint16(v))
+	case 4:
+		binary.BigEndian.PutUint32(b, uint32(v))
+	case 6:
+		binary.BigEndian.PutUint16(b, uint16(v>>32))
+		binary.BigEndian.PutUint32(b[2:], uint32(v))
+	case 8:
+		binary.BigEndian.PutUint64(b, v)
+	default:
+		for i := n - 1; i >= 0; i-- {
+			b[i] = byte(v)
+			v >>= 8
+		}
+	}
+}
+
+// getBits reads n bits, at most 64, that start at bit off of b.
+func getBits(b []byte, off, n int) uint64 {
+	if n == 0 {
+		return 0
+	}
+	end := off + n
+	p := piece{off: off / 8, n: (end+7)/8 - off/8, shift: uint((8 - end%8) % 8), bits: n, mask: maskOf(n)}
+	return p.load(b)
+}
+
+// wordsFromBytes writes a big-endian number of any length into words, most significant word first, cut to bits.
+func wordsFromBytes(w []uint64, b []byte, bits int) {
+	for i := len(w) - 1; i >= 0; i-- {
+		n := min(8, len(b))
+		w[i] = loadBE(b[len(b)-n:], n)
+		b = b[:len(b)-n]
+	}
+	w[0] &= maskOf(bits - 64*(len(w)-1))
+}
+
+// appendWords appends the number as bytesOf(bits) bytes.
+func appendWords(b []byte, w []uint64, bits int) []byte {
+	n := bytesOf(bits)
+	for i, v := range w {
+		k := min(8, n-8*(len(w)-1-i))
+		at := len(b)
+		b = append(b, 0, 0, 0, 0, 0, 0, 0, 0)[:at+k]
+		storeBE(b[at:], k, v)
+	}
+	return b
+}
+
+// bitWriter packs values bit after bit, as the input of checksums and hashes has them.
+type bitWriter struct {
+	b   []byte
+	acc uint64 // the n low bits are not yet in b
+	n   int    // below 8
+}
+
+func (w *bitWriter) put(v uint64, bits int) {
+	if bits > 56 {
+		w.put(v>>32, bits-32)
+		bits = 32
+	}
+	w.acc = w.acc<<bits | v&maskOf(bits)
+	w.n += bits
+	for w.n >= 8 {
+		w.n -= 8
+		w.b = append(w.b, byte(w.acc>>w.n))
+	}
+	w.acc &= maskOf(w.n)
+}
+
+func (w *bitWriter) putBytes(b []byte) {
+	if w.n == 0 {
+		w.b = append(w.b, b...)
+		return
+	}
+	for _, c := range b {
+		w.put(uint64(c), 8)
+	}
+}
+
+// pad fills up to a whole byte with zeros.
+func (w *bitWriter) pad() {
+	if w.n > 0 {
+		w.put(0, 8-w.n)
+	}
+}
