@@ -3,6 +3,7 @@ package tables
 import (
 	"errors"
 	"fmt"
+	"strconv"
 )
 
 // Reasons why an entry is refused, each wrapped in an [EntryError]; a number
@@ -144,6 +145,14 @@ func (b *Builder) Do(action string, params int) {
 	}
 }
 
+// DoNth sets the action whose name is prefix and the number n, from 0 to of-1.
+func (b *Builder) DoNth(prefix string, n, of, params int) {
+	if n < 0 || n >= of {
+		b.refuse("action "+localName(prefix)+strconv.Itoa(n), fmt.Errorf("%w action: numbers go up to %d", ErrUnknown, of-1))
+	}
+	b.Do(prefix+strconv.Itoa(n), params)
+}
+
 // Arg sets the action's next parameter, of width bits.
 func (b *Builder) Arg(param string, width int, v Value) {
 	v, err := v.canonical(width)
@@ -160,6 +169,9 @@ func (b *Builder) Entry() (Entry, error) {
 		b.refuse("", fmt.Errorf("%w %d: the key has ternary, range or optional fields, so it must be positive", ErrPriority, b.e.Priority))
 	case !ranked && b.e.Priority != 0:
 		b.refuse("", fmt.Errorf("%w %d: it must be 0 here", ErrPriority, b.e.Priority))
+	}
+	if b.e.Table == "" {
+		b.refuse("(none)", fmt.Errorf("%w table: no such instance", ErrUnknown))
 	}
 	if len(b.errs) > 0 {
 		return Entry{}, errors.Join(b.errs...)

@@ -13,13 +13,13 @@ func Is[T any](v T) Masked[T] { return Masked[T]{Value: v, exact: true} }
 
 // In matches the addresses of p.
 func In(p netip.Prefix) Masked[netip.Addr] {
-	m := ones(p.Bits(), p.Addr().BitLen()-p.Bits())
-	fixed, err := m.Fixed(p.Addr().BitLen())
-	if err != nil { // an invalid prefix matches nothing and is refused as no value
+	if !p.IsValid() { // matches nothing, and is refused as no value
 		return Masked[netip.Addr]{exact: true}
 	}
-	mask, _ := netip.AddrFromSlice(fixed)
-	return Masked[netip.Addr]{Value: p.Addr(), Mask: mask}
+	mask, _ := ones(p.Bits(), p.Addr().BitLen()-p.Bits()).Fixed(p.Addr().BitLen())
+	m := Masked[netip.Addr]{Value: p.Addr()}
+	m.Mask, _ = netip.AddrFromSlice(mask)
+	return m
 }
 
 // Leading is an LPM match of a binding's key that is no IP prefix: the first
@@ -60,16 +60,40 @@ func TernaryOf[T any](b *Builder, field string, width int, m Masked[T], value fu
 	b.Any()
 }
 
+// TernaryAddrOf adds a binding's ternary match of an address to b. In a field
+// of 128 bits an IPv4 address under an IPv4 mask is mapped (see [Mapped]).
+func TernaryAddrOf(b *Builder, field string, width int, m Masked[netip.Addr]) {
+	switch {
+	case width == 32:
+		TernaryOf(b, field, width, m, IPv4)
+	case !m.exact && m.Value.Is4() && m.Mask.Is4():
+		mask := m.Mask.As16()
+		for i := range 12 {
+			mask[i] = 0xff
+		}
+		b.Ternary(field, width, Mapped(m.Value), Bytes(mask[:]))
+	default:
+		TernaryOf(b, field, width, m, Mapped)
+	}
+}
+
 // LeadingOf adds a binding's LPM match to b.
 func LeadingOf[T any](b *Builder, field string, width int, m Leading[T], value func(T) Value) {
 	b.LPM(field, width, value(m.Value), m.Len)
 }
 
 // PrefixOf adds a binding's match of an IP prefix to b; the zero Prefix
-// matches anything. value is IPv4 or IPv6.
-func PrefixOf(b *Builder, field string, width int, p netip.Prefix, value func(netip.Addr) Value) {
-	if p != (netip.Prefix{}) {
-		b.LPM(field, width, value(p.Addr()), p.Bits())
+// matches anything. In a field of 128 bits an IPv4 prefix is mapped (see
+// [Mapped]).
+func PrefixOf(b *Builder, field string, width int, p netip.Prefix) {
+	switch {
+	case p == netip.Prefix{}:
+	case width == 32:
+		b.LPM(field, width, IPv4(p.Addr()), p.Bits())
+	case p.Addr().Is4():
+		b.LPM(field, width, Mapped(p.Addr()), 96+p.Bits())
+	default:
+		b.LPM(field, width, IPv6(p.Addr()), p.Bits())
 	}
 }
 

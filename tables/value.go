@@ -48,6 +48,16 @@ func IPv6(a netip.Addr) Value {
 	return Bytes(b[:])
 }
 
+// Mapped is IPv6, but an IPv4 address is its IPv4-mapped IPv6 address (RFC 4291
+// section 2.5.5.2): a key of 128 bits that holds addresses of both families.
+func Mapped(a netip.Addr) Value {
+	if !a.IsValid() {
+		return ""
+	}
+	b := a.As16()
+	return Bytes(b[:])
+}
+
 // MAC returns a as a number of 48 bits.
 func MAC(a ethernet.MAC) Value { return Bytes(a[:]) }
 
@@ -58,6 +68,9 @@ func Bool(b bool) Value {
 	}
 	return "\x00"
 }
+
+// Text returns the value of a field that the program translates to a string.
+func Text(s string) Value { return Value(s) }
 
 // Uint64 returns the number, or bytestring.ErrEmpty, or bytestring.ErrRange if
 // it needs more than 64 bits.
