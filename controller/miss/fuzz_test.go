@@ -1,0 +1,58 @@
+package miss_test
+
+import (
+	"testing"
+
+	"github.com/keyway-nve/keyway/controller/miss"
+	"github.com/keyway-nve/keyway/proto/ethernet"
+	"github.com/keyway-nve/keyway/proto/nvgreext"
+)
+
+func FuzzReceive(f *testing.F) {
+	for _, m := range []message{redirect(), unreachable()} {
+		f.Add(m.frame(f))
+		m.trigger = sent6()
+		if m.params.Kind == nvgreext.Redirect {
+			m.params.Target = c6
+			f.Add(m.frame(f))
+			m.params.Literal = true
+		}
+		f.Add(m.frame(f))
+	}
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		n := newNetwork()
+		d := miss.NewReceiver(miss.ReceiverOptions{Accept: nvgreext.AnyForm}).Receive(n, got(frame))
+		if d.Action == miss.Drop {
+			return
+		}
+		// Whatever the bytes, what is acted on is the one flow that a has, told by where it goes.
+		if d.Place != (miss.Place{Device: "a", VNI: vni, MAC: vm2}) || d.Peer != "b" {
+			t.Errorf("%v of %v by %v", d.Action, d.Place, d.Peer)
+		}
+		if d.Action == miss.Retarget && d.Override.To != c4 {
+			t.Errorf("retargets to %v", d.Override.To)
+		}
+	})
+}
+
+func FuzzRespond(f *testing.F) {
+	for _, p := range []packet{sent(), sent6(), {geneve: true, src: a4, dst: b4, vni: vni, inner: sent().inner}} {
+		f.Add(p.frame(f))
+	}
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		n := newNetwork()
+		n.at[endpoint{vni, vm2}] = "c"
+		a := miss.NewResponder(miss.ResponderOptions{}).Respond(n, miss.Punt{Device: "b", Reason: miss.Moved, Frame: frame, At: start})
+		if a.Frame == nil {
+			return
+		}
+		m := decode(t, a.Frame)
+		if peer, _ := n.Owner(m.Dst); peer.Name != a.Peer {
+			t.Errorf("sent to %v, which is not %s", m.Dst, a.Peer)
+		}
+		var h ethernet.Header
+		if _, err := h.Decode(a.Frame); err != nil || len(a.Frame) > h.Len()+1280 {
+			t.Errorf("%d bytes, %v", len(a.Frame), err)
+		}
+	})
+}
