@@ -201,7 +201,8 @@ control Encapsulate(inout headers_t hdr,
     @id(0x02000050)
     table tunnel {
         key = {
-            meta.tunnel: exact @id(1) @name("tunnel");
+            meta.tunnel: exact @id(1) @name("tunnel")
+                @referenced_by("builtin::multicast_group_table", "replica.instance");
         }
         actions = {
             geneve_ipv4;
@@ -227,7 +228,7 @@ control Encapsulate(inout headers_t hdr,
     @id(0x02000051)
     table send_layout {
         key = {
-            meta.layout: exact @id(1) @name("layout");
+            meta.layout: exact @id(1) @name("layout") @refers_to("place", "layout");
         }
         actions = {
             options;

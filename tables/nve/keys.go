@@ -622,7 +622,7 @@ func (k TunnelKey) NVGREIPv6(source, destination netip.Addr, dscp, hopLimit uint
 // SendLayoutKey is the key of table NveEgress.encapsulate.send_layout (512
 // entries).
 type SendLayoutKey struct {
-	Layout uint16 // exact, 16 bits
+	Layout uint16 // exact, 16 bits, refers to place.layout
 }
 
 func (k SendLayoutKey) build() *tables.Builder {
