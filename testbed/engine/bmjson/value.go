@@ -253,8 +253,11 @@ func (v *Value) Int(lo, hi int64) int {
 	return int(i)
 }
 
-// Bool returns a boolean.
+// Bool returns a boolean, which may be written 0 or 1: p4c does so in the types of headers.
 func (v *Value) Bool() bool {
+	if n, ok := v.v.(json.Number); ok && (n == "0" || n == "1") {
+		return n == "1"
+	}
 	b, ok := v.v.(bool)
 	if !ok {
 		v.want("true or false")

@@ -1,0 +1,274 @@
+package stf
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/keyway-nve/keyway/testbed/engine"
+)
+
+// Bench is a switch on which scripts run.
+type Bench struct {
+	Switch *engine.Switch
+	out    map[uint32][]string // what left each port, in hexadecimal digits
+	nodes  []replicas          // mc_node_create numbers them
+	groups map[uint32][]int    // nodes of a multicast group
+	ids    map[string]entryRef
+}
+
+type replicas struct {
+	instance uint16
+	ports    []uint32
+}
+
+type entryRef struct {
+	table  *engine.Table
+	handle engine.Handle
+}
+
+// NewBench makes a switch that runs p. Its output goes to the bench, and to o.Output after that.
+func NewBench(p *engine.Program, o engine.Options) *Bench {
+	b := &Bench{out: map[uint32][]string{}, groups: map[uint32][]int{}, ids: map[string]entryRef{}}
+	next := o.Output
+	o.Output = func(port uint32, frame []byte) {
+		b.out[port] = append(b.out[port], hex.EncodeToString(frame))
+		if next != nil {
+			next(port, frame)
+		}
+	}
+	b.Switch = engine.New(p, o)
+	return b
+}
+
+// Run runs a script to its end and returns everything that was wrong, each an [*Error].
+func (b *Bench) Run(s *Script) error {
+	var errs []error
+	fail := func(st *Statement, err error) {
+		if err != nil {
+			errs = append(errs, &Error{s.Name, st.Line, err})
+		}
+	}
+	clear(b.out)
+	expected := map[uint32][]*Statement{}
+	named := map[uint32]bool{} // as in bmv2's runner only these ports have an interface
+	for i := range s.Statements {
+		st := &s.Statements[i]
+		switch st.Command {
+		case "packet":
+			named[st.Port] = true
+			frame, err := hex.DecodeString(st.Data)
+			if err == nil {
+				b.Switch.Process(st.Port, frame)
+			}
+			fail(st, err)
+		case "expect":
+			named[st.Port] = true
+			expected[st.Port] = append(expected[st.Port], st)
+		case "add":
+			fail(st, b.add(st))
+		case "setdefault":
+			fail(st, b.setDefault(st))
+		case "check_counter":
+			fail(st, b.checkCounter(st))
+		default:
+			fail(st, b.command(st))
+		}
+	}
+	for port, want := range expected {
+		b.compare(port, want, fail)
+	}
+	for port, got := range b.out {
+		if named[port] && expected[port] == nil {
+			errs = append(errs, &Error{s.Name, 0, fmt.Errorf("port %d: unexpected packets: %s", port, strings.Join(got, " "))})
+		}
+	}
+	slices.SortStableFunc(errs, func(x, y error) int { return lineOf(x) - lineOf(y) })
+	return errors.Join(errs...)
+}
+
+func lineOf(err error) int {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Line
+	}
+	return 0
+}
+
+func (b *Bench) compare(port uint32, want []*Statement, fail func(*Statement, error)) {
+	got := b.out[port]
+	if slices.ContainsFunc(want, func(st *Statement) bool { return st.Any }) {
+		if len(got) == 0 {
+			fail(want[0], fmt.Errorf("port %d: no packet", port))
+		}
+		return
+	}
+	for i, st := range want {
+		if i >= len(got) {
+			fail(st, fmt.Errorf("port %d: no packet, want %s", port, st.Data))
+			continue
+		}
+		if !samePacket(st.Data, got[i]) {
+			fail(st, fmt.Errorf("port %d: packets differ\nwant %s\nhave %s", port, st.Data, got[i]))
+		}
+	}
+	if len(got) > len(want) {
+		fail(want[len(want)-1], fmt.Errorf("port %d: unexpected packets: %s", port, strings.Join(got[len(want):], " ")))
+	}
+}
+
+// samePacket holds the packet against the expectation, which may be shorter unless it ends in $.
+func samePacket(want, got string) bool {
+	want, exact := strings.CutSuffix(want, "$")
+	if len(got) < len(want) || exact && len(got) != len(want) {
+		return false
+	}
+	for i := range len(want) {
+		if want[i] != '*' && want[i] != got[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// table finds a table by its name or the end of it.
+func (b *Bench) table(name string) (*engine.Table, error) {
+	if t, ok := b.Switch.Table(name); ok {
+		return t, nil
+	}
+	var found *engine.Table
+	for t := range b.Switch.Tables() {
+		if strings.HasSuffix(t.Name(), name) {
+			if found != nil {
+				return nil, fmt.Errorf("table %s is ambiguous: %s, %s", name, found.Name(), t.Name())
+			}
+			found = t
+		}
+	}
+	if found == nil {
+		return nil, fmt.Errorf("no table %s", name)
+	}
+	return found, nil
+}
+
+func (b *Bench) call(t *engine.Table, st *Statement) (engine.ActionCall, error) {
+	info, err := actionOf(t, st.Action)
+	if err != nil {
+		return engine.ActionCall{}, err
+	}
+	c := engine.ActionCall{Name: info.Name, Args: make([][]byte, len(info.Params))}
+	var errs []error
+	for _, a := range st.Args {
+		i := slices.IndexFunc(info.Params, func(p engine.Param) bool { return p.Name == a.Name })
+		if i < 0 {
+			errs = append(errs, fmt.Errorf("action %s has no parameter %s", info.Name, a.Name))
+			continue
+		}
+		v, err := number(a.Value, info.Params[i].Bits)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("parameter %s: %w", a.Name, err))
+		}
+		c.Args[i] = v
+	}
+	for i, p := range info.Params {
+		if c.Args[i] == nil && len(errs) == 0 {
+			errs = append(errs, fmt.Errorf("parameter %s of action %s is missing", p.Name, info.Name))
+		}
+	}
+	return c, errors.Join(errs...)
+}
+
+func actionOf(t *engine.Table, name string) (engine.ActionInfo, error) {
+	var found []engine.ActionInfo
+	for _, a := range t.Actions() {
+		if a.Name == name {
+			return a, nil
+		}
+		if strings.HasSuffix(a.Name, name) {
+			found = append(found, a)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return engine.ActionInfo{}, fmt.Errorf("table %s has no action %s", t.Name(), name)
+	case 1:
+		return found[0], nil
+	}
+	return engine.ActionInfo{}, fmt.Errorf("action %s of table %s is ambiguous", name, t.Name())
+}
+
+// lowestPriority is what a priority is subtracted from: the engine, as bmv2, takes the lower number first.
+const lowestPriority = 10000
+
+func (b *Bench) add(st *Statement) error {
+	t, err := b.table(st.Table)
+	if err != nil {
+		return err
+	}
+	fields := t.Key()
+	key := make([]engine.Match, len(fields))
+	for i, k := range fields {
+		key[i] = wild(k)
+	}
+	var errs []error
+	for _, kv := range st.Key {
+		i := keyField(fields, kv.Name)
+		if i < 0 {
+			errs = append(errs, fmt.Errorf("table %s has no key field %s", t.Name(), kv.Name))
+			continue
+		}
+		m, err := match(fields[i], kv.Value)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("key field %s: %w", kv.Name, err))
+		}
+		key[i] = m
+	}
+	c, err := b.call(t, st)
+	if errs = append(errs, err); errors.Join(errs...) != nil {
+		return errors.Join(errs...)
+	}
+	h, err := t.Insert(key, int32(lowestPriority-max(0, st.Priority)), c, 0)
+	if err == nil && st.ID != "" {
+		b.ids[st.ID] = entryRef{t, h}
+	}
+	return err
+}
+
+// keyField finds a key field by its name, by how validity is written, or by the end of its name.
+func keyField(fields []engine.KeyField, name string) int {
+	short := name
+	if i := strings.LastIndexByte(name, '$'); i > 0 && i+1 < len(name) && name[i+1] >= '0' && name[i+1] <= '9' {
+		j := i + 1
+		for j < len(name) && name[j] >= '0' && name[j] <= '9' {
+			j++
+		}
+		short = name[:i] + "[" + name[i+1:j] + "]" + name[j:]
+	}
+	tries := []string{short, short + "$", short + ".$valid$"}
+	if h, ok := strings.CutSuffix(short, ".valid"); ok {
+		tries = append(tries, h+".$valid$", h+"$valid$")
+	}
+	for _, try := range tries {
+		if i := slices.IndexFunc(fields, func(k engine.KeyField) bool { return k.Name == try }); i >= 0 {
+			return i
+		}
+	}
+	return slices.IndexFunc(fields, func(k engine.KeyField) bool {
+		return strings.HasSuffix(k.Name, "."+short) || strings.HasSuffix(k.Name, "."+short+"$") ||
+			short == "valid" && strings.HasSuffix(k.Name, "$valid$")
+	})
+}
+
+func (b *Bench) setDefault(st *Statement) error {
+	t, err := b.table(st.Table)
+	if err != nil {
+		return err
+	}
+	c, err := b.call(t, st)
+	if err != nil {
+		return err
+	}
+	return t.SetDefault(c)
+}
