@@ -117,6 +117,9 @@ func TestRead(t *testing.T) {
 		{"unknown to the device", func(p4v1.P4Runtime_ReadServer) error {
 			return status.Error(codes.Unimplemented, "registers")
 		}, 0, 0, codes.Unimplemented, errors.ErrUnsupported},
+		{"unknown to the device, said by filter", func(p4v1.P4Runtime_ReadServer) error {
+			return perUpdate(&p4v1.Error{CanonicalCode: int32(codes.Unimplemented)})
+		}, 0, 0, codes.Unimplemented, errors.ErrUnsupported},
 		{"slow", func(s p4v1.P4Runtime_ReadServer) error {
 			for i := range 5 {
 				time.Sleep(20 * time.Second)

@@ -151,7 +151,7 @@ func (r *Ready) writeBatch(ctx context.Context, batch []*p4v1.Update, we *WriteE
 		we.Tried += len(batch)
 		return
 	}
-	perUpdate, ok := updateErrors(err, len(batch))
+	perUpdate, ok := eachError(err, len(batch))
 	if !ok {
 		we.Err = r.refused(err)
 		return
@@ -175,10 +175,11 @@ func (r *Ready) writeBatch(ctx context.Context, batch []*p4v1.Update, we *WriteE
 	we.Tried += len(batch)
 }
 
-// updateErrors finds the p4.v1.Error for each of n updates that a server
-// attaches to its status (section 12.3). Without exactly one for each, in
-// order, and one that is not OK, the request failed as a whole.
-func updateErrors(err error, n int) ([]*p4v1.Error, bool) {
+// eachError finds the p4.v1.Error for each of n updates, or of n filters of a
+// read, that a server attaches to its status (sections 12.3 and 13.3). Without
+// exactly one for each, in order, and one that is not OK, the request failed
+// as a whole.
+func eachError(err error, n int) ([]*p4v1.Error, bool) {
 	details := status.Convert(err).Proto().GetDetails()
 	if len(details) != n {
 		return nil, false
