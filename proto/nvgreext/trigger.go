@@ -120,7 +120,7 @@ func ParseTrigger(frame []byte) (Trigger, Refusal) {
 	if eth.Type != ethernet.TypeIPv4 && eth.Type != ethernet.TypeIPv6 {
 		return t, why | NotNVGRE
 	}
-	if (eth.Type == ethernet.TypeIPv4) != (ip.Version(rest) == 4) {
+	if len(rest) > 0 && (eth.Type == ethernet.TypeIPv4) != (ip.Version(rest) == 4) {
 		return t, why | BadOuter
 	}
 	p := parsePacket(rest)
