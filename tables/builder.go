@@ -215,7 +215,7 @@ func (s *Schema) key(e Entry) (Entry, error) {
 func (b *Builder) matches(t *Table, ms []Match) {
 	for i := range ms {
 		if _, err := t.Field(ms[i].Field); err != nil {
-			b.refuse("", err)
+			b.refuseField(ms[i].Field, ErrUnknown)
 		}
 	}
 	for i := range t.Fields {
@@ -269,8 +269,12 @@ func (b *Builder) action(t *Table, c Call) {
 		return
 	}
 	ref, err := t.Action(c.Name)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrAmbiguous):
 		b.refuse("", err)
+		return
+	case err != nil:
+		b.refuse("action "+c.Name, fmt.Errorf("%w here", ErrUnknown))
 		return
 	}
 	where := "action " + localName(ref.Name)
@@ -279,7 +283,7 @@ func (b *Builder) action(t *Table, c Call) {
 	}
 	for _, a := range c.Args {
 		if _, err := ref.Param(a.Param); err != nil {
-			b.refuse("", err)
+			b.refuse(where+" parameter "+a.Param, ErrUnknown)
 		}
 	}
 	b.Do(ref.Name, len(ref.Params))

@@ -31,13 +31,13 @@ func (s *Schema) Check(want []Entity) error {
 			errs = append(errs, err)
 			continue
 		}
-		canonical = append(canonical, c)
 		key := c.Key()
 		if _, ok := seen[key]; ok {
 			errs = append(errs, fmt.Errorf("%s: %w", key, ErrRepeated))
 			continue
 		}
 		seen[key] = struct{}{}
+		canonical = append(canonical, c)
 		switch e := c.(type) {
 		case Entry:
 			if !e.Default {

@@ -172,36 +172,48 @@ func (d DigestConfig) same(o Entity) bool { return o == Entity(d) }
 // replicas in order, and for an Entry what [Schema.Entry] does. The error
 // joins every reason why this program cannot have e.
 func (s *Schema) Canonical(e Entity) (Entity, error) {
+	var errs []error
 	switch e := e.(type) {
 	case Entry:
-		return box(s.Entry(e))
+		e, err := s.Entry(e)
+		if err != nil {
+			return nil, err
+		}
+		return e, nil
 	case MulticastGroup:
-		rs, err := replicas(e.Replicas)
+		e.Replicas, errs = replicas(e.Replicas)
 		if e.ID == 0 {
-			err = errors.Join(errors.New("id 0"), err)
+			errs = append(errs, errID)
 		}
-		if n := s.pre.ReplicasPerGroup; n > 0 && len(rs) > n {
-			err = errors.Join(err, fmt.Errorf("%d replicas, the device holds %d", len(rs), n))
+		if n := s.pre.ReplicasPerGroup; n > 0 && len(e.Replicas) > n {
+			errs = append(errs, fmt.Errorf("%d replicas: %w, the device holds %d", len(e.Replicas), ErrFull, n))
 		}
-		e.Replicas = rs
-		return box(e, wrap(e.Key(), err))
+		return refused(e, errs)
 	case CloneSession:
-		rs, err := replicas(e.Replicas)
+		e.Replicas, errs = replicas(e.Replicas)
 		if e.ID == 0 {
-			err = errors.Join(errors.New("id 0"), err)
+			errs = append(errs, errID)
 		}
 		if e.MaxLength < 0 {
-			err = errors.Join(err, errors.New("negative length"))
+			errs = append(errs, errNegative)
 		}
-		e.Replicas = rs
-		return box(e, wrap(e.Key(), err))
+		return refused(e, errs)
 	case MeterCell:
 		m, err := s.Meter(e.Meter)
 		if err != nil {
 			return nil, err
 		}
 		e.Meter = m.Name
-		return box(e, wrap(e.Key(), checkCell(m, &e)))
+		switch {
+		case m.Table != nil:
+			errs = append(errs, fmt.Errorf("it is direct: its rates belong to entries of %s", m.Table.Name))
+		case e.Index < 0 || e.Index >= int64(m.Size):
+			errs = append(errs, fmt.Errorf("%w cell: the meter has %d", ErrUnknown, m.Size))
+		}
+		if e.Rates != nil {
+			errs = append(errs, e.Rates.check(m)...)
+		}
+		return refused(e, errs)
 	case DigestConfig:
 		d, err := s.Digest(e.Digest)
 		if err != nil {
@@ -209,46 +221,35 @@ func (s *Schema) Canonical(e Entity) (Entity, error) {
 		}
 		e.Digest = d.Name
 		if e.MaxTimeout < 0 || e.MaxList < 0 || e.AckTimeout < 0 {
-			err = errors.New("negative limit")
+			errs = append(errs, errNegative)
 		}
-		return box(e, wrap(e.Key(), err))
+		return refused(e, errs)
 	}
 	return nil, fmt.Errorf("entity %T is %w", e, ErrUnsupported)
 }
 
-func box[E Entity](e E, err error) (Entity, error) {
-	if err != nil {
-		return nil, err
+var (
+	errID       = errors.New("id 0")
+	errNegative = errors.New("negative limit")
+)
+
+// refused returns e, or its reasons, each with its key in front.
+func refused(e Entity, errs []error) (Entity, error) {
+	if len(errs) == 0 {
+		return e, nil
 	}
-	return e, nil
+	for i, err := range errs {
+		errs[i] = fmt.Errorf("%s: %w", e.Key(), err)
+	}
+	return nil, errors.Join(errs...)
 }
 
-func wrap(where string, err error) error {
-	if err == nil {
-		return nil
+// replicas returns rs in order, without touching rs, and what is wrong there.
+func replicas(rs []Replica) ([]Replica, []error) {
+	if len(rs) == 0 {
+		return nil, nil
 	}
-	return fmt.Errorf("%s: %w", where, err)
-}
-
-func checkCell(m *Meter, c *MeterCell) error {
-	var errs []error
-	switch {
-	case m.Table != nil:
-		errs = append(errs, fmt.Errorf("it is direct: its rates belong to entries of %s", m.Table.Name))
-	case c.Index < 0 || c.Index >= int64(m.Size):
-		errs = append(errs, fmt.Errorf("no such cell: the meter has %d", m.Size))
-	}
-	if c.Rates != nil {
-		errs = append(errs, c.Rates.check(m)...)
-	}
-	return errors.Join(errs...)
-}
-
-// replicas returns rs in order, without touching rs.
-func replicas(rs []Replica) ([]Replica, error) {
-	if slices.IsSortedFunc(rs, Replica.compare) {
-		rs = slices.Clip(rs)
-	} else {
+	if !slices.IsSortedFunc(rs, Replica.compare) {
 		rs = slices.SortedFunc(slices.Values(rs), Replica.compare)
 	}
 	var errs []error
@@ -257,10 +258,7 @@ func replicas(rs []Replica) ([]Replica, error) {
 			errs = append(errs, fmt.Errorf("replica %d/%d: %w", rs[i].Port, rs[i].Instance, ErrRepeated))
 		}
 	}
-	if len(rs) == 0 {
-		rs = nil
-	}
-	return rs, errors.Join(errs...)
+	return rs, errs
 }
 
 // Set collects entities and the reasons against those that are refused. A

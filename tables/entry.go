@@ -76,12 +76,20 @@ func Optional(field string, v Value) Match { return Match{Field: field, Kind: Ki
 // Do returns a call of the named action.
 func Do(action string, args ...Arg) Call { return Call{Name: action, Args: args} }
 
-// match returns what the entry demands of a field for equality.
-func (e *Entry) match(field string) (Value, bool) {
+// find returns the match on a field, or nil if the entry does not care.
+func (e *Entry) find(field string) *Match {
 	for i := range e.Matches {
 		if e.Matches[i].Field == field {
-			return e.Matches[i].Value, true
+			return &e.Matches[i]
 		}
+	}
+	return nil
+}
+
+// match returns what the entry demands of a field for equality.
+func (e *Entry) match(field string) (Value, bool) {
+	if m := e.find(field); m != nil {
+		return m.Value, true
 	}
 	return "", false
 }

@@ -187,18 +187,21 @@ func encodeReplicas(rs []Replica) []*p4v1.Replica {
 func (s *Schema) Decode(e *p4v1.Entity) (Entity, error) {
 	switch e := e.GetEntity().(type) {
 	case *p4v1.Entity_TableEntry:
-		return box(s.DecodeEntry(e.TableEntry))
+		entry, err := s.DecodeEntry(e.TableEntry)
+		if err != nil {
+			return nil, err
+		}
+		return entry, nil
 	case *p4v1.Entity_PacketReplicationEngineEntry:
 		switch t := e.PacketReplicationEngineEntry.GetType().(type) {
 		case *p4v1.PacketReplicationEngineEntry_MulticastGroupEntry:
 			g := MulticastGroup{
 				ID: t.MulticastGroupEntry.GetMulticastGroupId(), Metadata: string(t.MulticastGroupEntry.GetMetadata()),
 			}
-			rs, err := decodeReplicas(t.MulticastGroupEntry.GetReplicas())
-			if err != nil {
-				return nil, wrap(g.Key(), err)
+			var errs []error
+			if g.Replicas, errs = decodeReplicas(t.MulticastGroupEntry.GetReplicas()); errs != nil {
+				return refused(g, errs)
 			}
-			g.Replicas = rs
 			return s.Canonical(g)
 		case *p4v1.PacketReplicationEngineEntry_CloneSessionEntry:
 			c := CloneSession{
@@ -206,11 +209,10 @@ func (s *Schema) Decode(e *p4v1.Entity) (Entity, error) {
 				Class:     t.CloneSessionEntry.GetClassOfService(),
 				MaxLength: t.CloneSessionEntry.GetPacketLengthBytes(),
 			}
-			rs, err := decodeReplicas(t.CloneSessionEntry.GetReplicas())
-			if err != nil {
-				return nil, wrap(c.Key(), err)
+			var errs []error
+			if c.Replicas, errs = decodeReplicas(t.CloneSessionEntry.GetReplicas()); errs != nil {
+				return refused(c, errs)
 			}
-			c.Replicas = rs
 			return s.Canonical(c)
 		}
 	case *p4v1.Entity_MeterEntry:
@@ -350,7 +352,7 @@ func decodeRates(c *p4v1.MeterConfig) *Rates {
 // decodeReplicas takes ports of either form: bytes, or before P4Runtime 1.4 a
 // number. Backup replicas are refused: what was read must compare with what
 // was wanted, and no device here has them.
-func decodeReplicas(rs []*p4v1.Replica) ([]Replica, error) {
+func decodeReplicas(rs []*p4v1.Replica) ([]Replica, []error) {
 	out := make([]Replica, len(rs))
 	var errs []error
 	for i, r := range rs {
@@ -369,5 +371,5 @@ func decodeReplicas(rs []*p4v1.Replica) ([]Replica, error) {
 			errs = append(errs, fmt.Errorf("replica %d: backup replicas are %w", i, ErrUnsupported))
 		}
 	}
-	return out, errors.Join(errs...)
+	return out, errs
 }

@@ -3,6 +3,7 @@ package bindgen
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"go/format"
 	"slices"
@@ -29,22 +30,18 @@ func Generate(info *p4configv1.P4Info, o Options) (map[string][]byte, error) {
 		return nil, err
 	}
 	p := newProgram(s)
-	files := make(map[string][]byte)
-	for name, write := range map[string]func(*printer){
-		"names.go":    p.names,
-		"keys.go":     p.keys,
-		"messages.go": p.messages,
-	} {
-		w := new(printer)
-		write(w)
-		src, err := w.file(o)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		files[name] = src
-	}
+	var names, keys, messages printer
+	p.names(&names)
+	p.keys(&keys)
+	p.messages(&messages)
 	if len(p.errs) > 0 {
-		return nil, fmt.Errorf("bindings of %s: %w", s.Name, p.errs[0])
+		return nil, fmt.Errorf("bindings of %s: %w", s.Name, errors.Join(p.errs...))
+	}
+	files := make(map[string][]byte)
+	for name, w := range map[string]*printer{"names.go": &names, "keys.go": &keys, "messages.go": &messages} {
+		if files[name], err = w.file(o); err != nil {
+			return nil, fmt.Errorf("bindings of %s: %s: %w", s.Name, name, err)
+		}
 	}
 	return files, nil
 }

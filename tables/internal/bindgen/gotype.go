@@ -150,7 +150,9 @@ func lower(name string) string {
 }
 
 func words(name string) func(func(string) bool) {
-	return strings.FieldsFuncSeq(name, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	return strings.FieldsFuncSeq(name, func(r rune) bool {
+		return r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	})
 }
 
 // wrap breaks text into lines of at most width bytes where words allow.

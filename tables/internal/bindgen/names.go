@@ -56,11 +56,13 @@ func (p *program) constants(w *printer, kind, doc string, objects []*tables.Obje
 	w.p(")\n")
 }
 
-// constant is a kind and a name, without the kind again or P4's _t at its end.
+// constant is a kind and a name. Externs are called after their kind in P4, and
+// structs end in _t: neither needs to be said again.
 func constant(kind string, o *tables.Object) string {
 	name := o.Alias
-	for _, suffix := range []string{"_" + strings.ToLower(kind), "_t"} {
-		name = strings.TrimSuffix(name, suffix)
+	switch kind {
+	case "Counter", "Meter", "Register", "Digest":
+		name = strings.TrimSuffix(strings.TrimSuffix(name, "_"+strings.ToLower(kind)), "_t")
 	}
 	return kind + camel(name)
 }
