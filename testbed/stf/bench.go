@@ -43,6 +43,35 @@ func NewBench(p *engine.Program, o engine.Options) *Bench {
 	return b
 }
 
+// Configure runs the commands of a script that change state on a switch of the caller's. Packets and expectations are
+// errors: what leaves the switch is the caller's.
+func Configure(sw *engine.Switch, s *Script) error {
+	b := &Bench{Switch: sw, groups: map[uint32][]int{}, ids: map[string]entryRef{}}
+	var errs []error
+	for i := range s.Statements {
+		st := &s.Statements[i]
+		if err := b.do(st); err != nil {
+			errs = append(errs, &Error{s.Name, st.Line, err})
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// do runs a command that is no packet and no expectation.
+func (b *Bench) do(st *Statement) error {
+	switch st.Command {
+	case "packet", "expect":
+		return fmt.Errorf("%s: the switch is only configured", st.Command)
+	case "add":
+		return b.add(st)
+	case "setdefault":
+		return b.setDefault(st)
+	case "check_counter":
+		return b.checkCounter(st)
+	}
+	return b.command(st)
+}
+
 // Run runs a script to its end and returns everything that was wrong, each an [*Error].
 func (b *Bench) Run(s *Script) error {
 	var errs []error
@@ -67,14 +96,8 @@ func (b *Bench) Run(s *Script) error {
 		case "expect":
 			named[st.Port] = true
 			expected[st.Port] = append(expected[st.Port], st)
-		case "add":
-			fail(st, b.add(st))
-		case "setdefault":
-			fail(st, b.setDefault(st))
-		case "check_counter":
-			fail(st, b.checkCounter(st))
 		default:
-			fail(st, b.command(st))
+			fail(st, b.do(st))
 		}
 	}
 	for port, want := range expected {
