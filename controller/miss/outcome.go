@@ -110,16 +110,15 @@ const (
 	RefreshedRedirect     // the policy is to refresh only, and the intent has not heard of the move
 	RefreshedConfirmed    // the intent says the same: the device's tables are behind
 	RefreshedContradicted // the intent says something else again
+	RefreshedDrift        // the device ought to send there already
 	RefreshedUnreachable
-	RefreshedLoop // back to where it came from within the window: not followed
 
 	// Valid, and not acted on.
 
-	Logged         // the policy
-	HeldBackoff    // refreshed a short while ago
-	HeldPeer       // the peer's bucket is empty
-	HeldGlobal     // the bucket of all peers is empty
-	AlreadyCurrent // the target is where the device sends now
+	Logged      // the policy
+	HeldBackoff // refreshed or retargeted a short while ago
+	HeldPeer    // the peer's bucket is empty
+	HeldGlobal  // the bucket of all peers is empty
 
 	// Not looked at.
 
@@ -150,6 +149,7 @@ const (
 
 	RefusedTarget     // no NVE of this VN
 	RefusedTargetSelf // the device itself
+	RefusedLoop       // where another REDIRECT took it away from within the window
 
 	results
 )
@@ -161,13 +161,12 @@ func resultNames() [results]string {
 		RefreshedRedirect:       "refreshed-redirect",
 		RefreshedConfirmed:      "refreshed-confirmed",
 		RefreshedContradicted:   "refreshed-contradicted",
+		RefreshedDrift:          "refreshed-drift",
 		RefreshedUnreachable:    "refreshed-unreachable",
-		RefreshedLoop:           "refreshed-loop",
 		Logged:                  "logged",
 		HeldBackoff:             "held-backoff",
 		HeldPeer:                "held-peer-limit",
 		HeldGlobal:              "held-global-limit",
-		AlreadyCurrent:          "already-current",
 		Ignored:                 "ignored",
 		RefusedUnknownDevice:    "refused-unknown-device",
 		RefusedNotAMessage:      "refused-not-a-message",
@@ -186,6 +185,7 @@ func resultNames() [results]string {
 		RefusedQuoteFlow:        "refused-quote-flow",
 		RefusedTarget:           "refused-target",
 		RefusedTargetSelf:       "refused-target-self",
+		RefusedLoop:             "refused-loop",
 	}
 }
 

@@ -24,7 +24,7 @@ func TestNames(t *testing.T) {
 		{miss.RefusedUnknownDevice, "refused-unknown-device"},
 		{miss.RefusedChecksum, "refused-checksum"},
 		{miss.RefusedNotSpoken, "refused-not-spoken"},
-		{miss.RefusedTargetSelf, "refused-target-self"},
+		{miss.RefusedLoop, "refused-loop"},
 		{miss.Result(99), "result(99)"},
 		{miss.NVGREExt, "nvgre-ext"},
 		{miss.NoDestination, "no-destination"},

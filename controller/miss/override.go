@@ -27,6 +27,8 @@ func (p Place) Compare(q Place) int {
 type Override struct {
 	// From and To are the provider addresses to which the place sent before, and sends while the override lasts.
 	From, To netip.Addr
+	// Device is the NVE that has To.
+	Device string
 	// Until is when it ends if nothing has confirmed it. The zero time is never: the policy is to trust.
 	Until time.Time
 }
@@ -70,6 +72,19 @@ func (o *Overrides) Add(p Place, v Override) error {
 	}
 	o.places[p] = v
 	return nil
+}
+
+// Apply does to the overrides what a verdict asks for: it adds one, or ends one because the intent has just been asked and says
+// otherwise. It reports whether anything changed, so that the place has to be rendered again. The error is ErrOverridesFull.
+func (o *Overrides) Apply(d Verdict) (changed bool, err error) {
+	switch d.Result {
+	case RetargetedProvisional, RetargetedTrust:
+		err := o.Add(d.Place, d.Override)
+		return err == nil, err
+	case RefreshedConfirmed, RefreshedContradicted:
+		return o.Deny(d.Place), nil
+	}
+	return false, nil
 }
 
 // Confirm ends the override of a place, because the intent now says the same. It reports whether there was one.
@@ -125,10 +140,10 @@ func (o *Overrides) endAll(count func(Place, Override) *uint64) []Place {
 	return ended
 }
 
-// Target returns where a place sends instead of where the intent says, and false if nothing overrides the intent there.
-func (o *Overrides) Target(p Place) (netip.Addr, bool) {
+// Lookup returns the override of a place, and false if nothing overrides the intent there.
+func (o *Overrides) Lookup(p Place) (Override, bool) {
 	v, ok := o.places[p]
-	return v.To, ok
+	return v, ok
 }
 
 // Next returns when the next override ends unless it is confirmed, and false if none will.

@@ -27,8 +27,8 @@ func TestOverrides(t *testing.T) {
 	add(p3, c4, start.Add(time.Minute))
 	add(p2, c4, start.Add(time.Second))
 	add(p2, d4, start.Add(30*time.Second)) // it moved on
-	if to, ok := o.Target(p2); to != d4 || !ok {
-		t.Errorf("Target = %v, %v", to, ok)
+	if v, ok := o.Lookup(p2); v.To != d4 || !ok {
+		t.Errorf("Lookup = %v, %v", v, ok)
 	}
 	if next, ok := o.Next(); !ok || !next.Equal(start.Add(30*time.Second)) {
 		t.Errorf("Next = %v, %v", next, ok)
@@ -39,7 +39,7 @@ func TestOverrides(t *testing.T) {
 	if diff := cmp.Diff([]miss.Place{p2}, o.Expire(start.Add(30*time.Second))); diff != "" {
 		t.Errorf("expired (-want +got):\n%s", diff)
 	}
-	if _, ok := o.Target(p2); ok {
+	if _, ok := o.Lookup(p2); ok {
 		t.Error("still in force")
 	}
 	add(p2, c4, time.Time{}) // trusted
@@ -115,5 +115,40 @@ func TestSettle(t *testing.T) {
 				t.Errorf("stats (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestApply(t *testing.T) {
+	p := miss.Place{Device: "a", VNI: vni, MAC: vm2}
+	v := miss.Override{From: b4, To: c4, Device: "c", Until: start}
+	var o miss.Overrides
+	steps := []struct {
+		result  miss.Result
+		changed bool
+		left    int
+	}{
+		{miss.RefreshedUnreachable, false, 0},
+		{miss.RefreshedContradicted, false, 0},
+		{miss.RetargetedProvisional, true, 1},
+		{miss.RefreshedDrift, false, 1},
+		{miss.RefreshedUnreachable, false, 1},
+		{miss.RefusedLoop, false, 1},
+		{miss.RefreshedContradicted, true, 0},
+		{miss.RetargetedTrust, true, 1},
+		{miss.RefreshedConfirmed, true, 0},
+	}
+	for i, s := range steps {
+		changed, err := o.Apply(miss.Verdict{Result: s.result, Place: p, Override: v})
+		if err != nil || changed != s.changed || o.Len() != s.left {
+			t.Errorf("step %d, %v: changed %v, %d left, %v", i, s.result, changed, o.Len(), err)
+		}
+	}
+	o.Limit = 1
+	for i := range 2 {
+		p.VNI = uint32(i)
+		changed, err := o.Apply(miss.Verdict{Result: miss.RetargetedTrust, Place: p, Override: v})
+		if changed != (i == 0) || errors.Is(err, miss.ErrOverridesFull) != (i == 1) {
+			t.Errorf("full: changed %v, %v", changed, err)
+		}
 	}
 }

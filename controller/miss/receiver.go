@@ -31,7 +31,8 @@ const (
 	Drop Action = iota
 	// Log tells the operator.
 	Log
-	// Refresh writes the place's entry again from the newest intent. What the device sends meanwhile stays as it is.
+	// Refresh reads the place's entry back and writes it as the newest intent and the overrides have it. What the device sends
+	// meanwhile stays as it is.
 	Refresh
 	// Retarget puts [Verdict.Override] in force for the place.
 	Retarget
@@ -108,7 +109,7 @@ func (r *Receiver) Receive(v View, p Punt) Verdict {
 	switch d.Result {
 	case RetargetedProvisional, RetargetedTrust:
 		d.Action = Retarget
-	case RefreshedRedirect, RefreshedConfirmed, RefreshedContradicted, RefreshedUnreachable, RefreshedLoop:
+	case RefreshedRedirect, RefreshedConfirmed, RefreshedContradicted, RefreshedDrift, RefreshedUnreachable:
 		d.Action = Refresh
 	case Logged:
 		d.Action = Log
@@ -148,18 +149,20 @@ func (r *Receiver) judge(v View, p Punt) (d Verdict) {
 		d.Result = why
 		return d
 	}
+	// Only the NVE to which a flow goes can say where it has to go. But if it goes to the target already and the quote shows
+	// that it does not, the device may not hold what the NVA believes.
 	current, sends := v.Sends(d.Place)
+	if !sends || current != m.Src && current != m.Target {
+		d.Result = RefusedQuoteFlow
+		return d
+	}
 	if m.Kind == nvgreext.Redirect {
-		if why, ok := checkTarget(v, &self, d.Place, m.Target, current); !ok {
+		target, why, ok := checkTarget(v, &self, d.Place, m.Target)
+		if !ok {
 			d.Result = why
 			return d
 		}
-		d.Override = Override{From: current, To: m.Target}
-	}
-	// A device that does not send to the peer was not what the peer saw, unless somebody else tells the story.
-	if !sends || current != m.Src {
-		d.Result = RefusedQuoteFlow
-		return d
+		d.Override = Override{From: current, To: m.Target, Device: target}
 	}
 	d.Result = r.follow(v, &self, &d, p.At)
 	return d
@@ -222,26 +225,29 @@ func checkQuote(v View, self, peer *intent.Device, q *nvgreext.Flow, p Place) (R
 	return 0, true
 }
 
-// checkTarget holds a REDIRECT's target against the NVEs that may have the endpoint.
-func checkTarget(v View, self *intent.Device, p Place, target, current netip.Addr) (Result, bool) {
+// checkTarget holds a REDIRECT's target against the NVEs that may have the endpoint, and returns its name.
+func checkTarget(v View, self *intent.Device, p Place, target netip.Addr) (string, Result, bool) {
 	d, ok := v.Owner(target)
 	switch {
 	case ok && d.Name == self.Name:
-		return RefusedTargetSelf, false
+		return "", RefusedTargetSelf, false
 	case !ok || !v.Member(p.VNI, d.Name):
-		return RefusedTarget, false
-	case target == current:
-		return AlreadyCurrent, false
+		return "", RefusedTarget, false
 	}
-	return 0, true
+	return d.Name, 0, true
 }
 
 // follow decides about a message that has passed all checks, and how often. Neither kind of message ever deletes anything.
 func (r *Receiver) follow(v View, self *intent.Device, d *Verdict, now time.Time) Result {
 	result := r.decide(v, self, d, now)
-	retarget := result == RetargetedProvisional || result == RetargetedTrust
-	if !retarget && r.backoffs.waits(d.Place, now) {
-		return HeldBackoff
+	switch result {
+	case RefusedLoop:
+		return result
+	case RetargetedProvisional, RetargetedTrust:
+	default:
+		if r.backoffs.waits(d.Place, now) {
+			return HeldBackoff
+		}
 	}
 	c := classUnreachable
 	if d.Kind == nvgreext.Redirect {
@@ -253,10 +259,8 @@ func (r *Receiver) follow(v View, self *intent.Device, d *Verdict, now time.Time
 	case !globalOK:
 		return HeldGlobal
 	}
-	if !retarget {
-		r.backoffs.step(d.Place, now)
-	}
-	if d.Kind == nvgreext.Redirect && result != RefreshedLoop {
+	r.backoffs.step(d.Place, now)
+	if d.Kind == nvgreext.Redirect && result != RefreshedDrift {
 		r.left.put(d.Place).add(d.Override.From, now)
 	}
 	return result
@@ -269,14 +273,17 @@ func (r *Receiver) decide(v View, self *intent.Device, d *Verdict, now time.Time
 		return Logged
 	case d.Kind == nvgreext.Unreachable:
 		return RefreshedUnreachable
+	case d.Override.From == d.Override.To:
+		return RefreshedDrift
+	}
+	opinion := agrees(v, d.Place, d.Override.From, d.Override.To)
+	if opinion == confirmed {
+		return RefreshedConfirmed
 	}
 	if t := r.left.get(d.Place); t != nil && t.has(d.Override.To, now, r.options.LoopWindow) {
-		return RefreshedLoop
+		return RefusedLoop
 	}
-	switch agrees(v, d.Place, d.Override.From, d.Override.To) {
-	case confirmed:
-		return RefreshedConfirmed
-	case denied:
+	if opinion == denied {
 		return RefreshedContradicted
 	}
 	switch self.NVGREExt.Policy {

@@ -143,7 +143,7 @@ func TestSpoofing(t *testing.T) {
 			want: miss.RefusedMalformed},
 		{name: "4 target is the device", message: func(m *message) { m.params.Target = a4 }, want: miss.RefusedTargetSelf},
 		{name: "4 target is current", network: func(n *network) { n.sends[miss.Place{Device: "a", VNI: vni, MAC: vm2}] = c4 },
-			want: miss.AlreadyCurrent},
+			want: miss.RefreshedDrift},
 
 		{name: "device does not speak REDIRECT", network: func(n *network) { n.change("a").NVGREExt.Redirect = false },
 			want: miss.RefusedNotSpoken},
@@ -175,7 +175,7 @@ func TestSpoofing(t *testing.T) {
 			if d.Result != tt.want {
 				t.Fatalf("%v (%v), want %v", d.Result, d.Err, tt.want)
 			}
-			if acts := tt.want <= miss.RefreshedLoop; (d.Action == miss.Retarget || d.Action == miss.Refresh) != acts {
+			if acts := tt.want <= miss.RefreshedUnreachable; (d.Action == miss.Retarget || d.Action == miss.Refresh) != acts {
 				t.Errorf("action %v", d.Action)
 			}
 			if got := r.Stats()[tt.want]; got != 1 {
@@ -187,7 +187,7 @@ func TestSpoofing(t *testing.T) {
 
 func TestPolicies(t *testing.T) {
 	place := miss.Place{Device: "a", VNI: vni, MAC: vm2}
-	override := miss.Override{From: b4, To: c4}
+	override := miss.Override{From: b4, To: c4, Device: "c"}
 	at := func(device string) func(*network) { return func(n *network) { n.at[endpoint{vni, vm2}] = device } }
 	tests := []struct {
 		name    string
@@ -209,10 +209,10 @@ func TestPolicies(t *testing.T) {
 			want: miss.Verdict{Action: miss.Refresh, Result: miss.RefreshedConfirmed, Override: override}},
 		{name: "provisional, not heard", policy: intent.Provisional, message: redirect(),
 			want: miss.Verdict{Action: miss.Retarget, Result: miss.RetargetedProvisional,
-				Override: miss.Override{From: b4, To: c4, Until: start.Add(intent.DefaultHold)}}},
+				Override: miss.Override{From: b4, To: c4, Device: "c", Until: start.Add(intent.DefaultHold)}}},
 		{name: "provisional for 5 s", policy: intent.Provisional, hold: 5 * time.Second, message: redirect(),
 			want: miss.Verdict{Action: miss.Retarget, Result: miss.RetargetedProvisional,
-				Override: miss.Override{From: b4, To: c4, Until: start.Add(5 * time.Second)}}},
+				Override: miss.Override{From: b4, To: c4, Device: "c", Until: start.Add(5 * time.Second)}}},
 		{name: "provisional, confirmed", policy: intent.Provisional, message: redirect(), knows: at("c"),
 			want: miss.Verdict{Action: miss.Refresh, Result: miss.RefreshedConfirmed, Override: override}},
 		{name: "provisional, elsewhere", policy: intent.Provisional, message: redirect(), knows: at("d"),
@@ -247,9 +247,10 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
-// TestLoop sends a flow round: each of b and c says that vm2 is at the other.
+// TestLoop sends a flow round: each of b and c says that vm2 is at the other, and the NVA knows no better.
 func TestLoop(t *testing.T) {
 	n := newNetwork()
+	n.members[vni] = append(n.members[vni], "d")
 	place := miss.Place{Device: "a", VNI: vni, MAC: vm2}
 	r := miss.NewReceiver(miss.ReceiverOptions{})
 	say := func(after time.Duration, from, to netip.Addr, want miss.Result) {
@@ -259,7 +260,7 @@ func TestLoop(t *testing.T) {
 		p := got(m.frame(t))
 		p.At = start.Add(after)
 		owner, _ := n.Owner(n.sends[place])
-		n.at[endpoint{vni, vm2}] = owner.Name // the NVA never hears of a move
+		n.at[endpoint{vni, vm2}] = owner.Name
 		d := r.Receive(n, p)
 		if d.Result != want {
 			t.Errorf("after %v: %v, want %v", after, d.Result, want)
@@ -269,29 +270,39 @@ func TestLoop(t *testing.T) {
 		}
 	}
 	say(0, b4, c4, miss.RetargetedProvisional)
-	say(10*time.Millisecond, b4, c4, miss.AlreadyCurrent) // a late one
-	say(20*time.Millisecond, c4, b4, miss.RefreshedLoop)
-	say(30*time.Millisecond, c4, b4, miss.HeldBackoff)
-	say(30*time.Second, c4, b4, miss.RetargetedProvisional) // out of the window it is a move back
-	say(31*time.Second, b4, c4, miss.RefreshedLoop)
+	say(10*time.Millisecond, b4, c4, miss.HeldBackoff) // sent before a had changed
+	say(20*time.Millisecond, c4, b4, miss.RefusedLoop)
+	say(2*time.Second, b4, c4, miss.RefreshedDrift) // a ought to have changed
+	say(3*time.Second, c4, d4, miss.RetargetedProvisional)
+	say(4*time.Second, d4, b4, miss.RefusedLoop)
+	say(30*time.Second, d4, b4, miss.RetargetedProvisional) // out of the window it is a move back
+	say(31*time.Second, b4, c4, miss.RefusedLoop)
 }
 
-func TestLoopOfThree(t *testing.T) {
+// TestIntentEndsLoop: what the NVA knows wins over the guard.
+func TestIntentEndsLoop(t *testing.T) {
 	n := newNetwork()
-	n.members[vni] = append(n.members[vni], "d")
 	place := miss.Place{Device: "a", VNI: vni, MAC: vm2}
 	r := miss.NewReceiver(miss.ReceiverOptions{})
-	ring := []netip.Addr{b4, c4, d4, b4}
-	for i, to := range ring[1:] {
-		m := redirect()
-		m.trigger.dst, m.params.Target = ring[i], to
-		n.sends[place] = ring[i]
-		owner, _ := n.Owner(ring[i])
-		n.at[endpoint{vni, vm2}] = owner.Name
-		d := r.Receive(n, got(m.frame(t)))
-		if last := i == 2; (d.Result == miss.RefreshedLoop) != last {
-			t.Errorf("%v to %v: %v", ring[i], to, d.Result)
-		}
+	var o miss.Overrides
+	lie := r.Receive(n, got(redirect().frame(t))) // b says c, and the NVA has b
+	if changed, err := o.Apply(lie); !changed || err != nil || lie.Result != miss.RetargetedProvisional {
+		t.Fatalf("%v, %v", lie.Result, err)
+	}
+	n.sends[place] = c4
+	m := redirect()
+	m.trigger.dst, m.params.Target = c4, b4
+	p := got(m.frame(t))
+	p.At = start.Add(time.Second)
+	back := r.Receive(n, p)
+	if changed, err := o.Apply(back); !changed || err != nil || back.Result != miss.RefreshedConfirmed || o.Len() != 0 {
+		t.Fatalf("%v, %v", back.Result, err)
+	}
+	n.sends[place] = b4
+	p = got(redirect().frame(t))
+	p.At = start.Add(2 * time.Second)
+	if d := r.Receive(n, p); d.Result != miss.RefusedLoop {
+		t.Errorf("told again: %v", d.Result)
 	}
 }
 
