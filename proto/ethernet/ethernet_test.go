@@ -124,6 +124,17 @@ func TestHeaderAsGopacket(t *testing.T) {
 	}
 }
 
+func TestEtherTypeNames(t *testing.T) {
+	for got, want := range map[ethernet.EtherType]string{
+		ethernet.TypeIPv4: "IPv4", ethernet.TypeARP: "ARP", ethernet.TypeTEB: "TEB", ethernet.TypeVLAN: "802.1Q",
+		ethernet.TypeIPv6: "IPv6", ethernet.TypeQinQ: "802.1ad", ethernet.TypeLLDP: "LLDP", 0x88b5: "0x88b5",
+	} {
+		if got.String() != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 func FuzzHeader(f *testing.F) {
 	for _, tt := range goldens {
 		f.Add(unhex(f, tt.hex))

@@ -245,6 +245,33 @@ func TestAsGopacket(t *testing.T) {
 	}
 }
 
+func TestNames(t *testing.T) {
+	for got, want := range map[fmt.Stringer]string{
+		ip.ProtocolICMP: "ICMP", ip.ProtocolTCP: "TCP", ip.ProtocolUDP: "UDP", ip.ProtocolFragment: "IPv6-Frag",
+		ip.ProtocolGRE: "GRE", ip.ProtocolICMPv6: "ICMPv6", ip.Protocol(253): "protocol 253",
+	} {
+		if got.String() != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if c := ip.TrafficClass(46<<2 | 3); c.DSCP() != 46 || c.ECN() != 3 {
+		t.Errorf("DSCP %d, ECN %d", c.DSCP(), c.ECN())
+	}
+	if v := ip.Version(nil); v != 0 {
+		t.Errorf("no packet has version %d", v)
+	}
+}
+
+// A sum over addresses of two families, or of none, means nothing, but it is no
+// reason to panic.
+func TestPseudoHeaderOfMixedFamilies(t *testing.T) {
+	for _, src := range []netip.Addr{a4, a6, {}} {
+		for _, dst := range []netip.Addr{b4, b6, {}} {
+			_ = ip.PseudoHeader(src, dst, ip.ProtocolUDP, 8)
+		}
+	}
+}
+
 func FuzzV4(f *testing.F) {
 	for _, tt := range v4Goldens {
 		f.Add(unhex(f, tt.hex))

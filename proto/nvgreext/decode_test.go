@@ -101,7 +101,9 @@ func TestDecodeRefuses(t *testing.T) {
 
 		{"nothing quoted", reseal(bytes.Clone(redirect4[:icmp4+8])), nvgreext.ErrQuote, icmp4 + 8},
 		{"quoted through half the inner IP header", reseal(bytes.Clone(redirect4[:icmp4+8+61])), nvgreext.ErrQuote, icmp4 + 8 + 61},
-		{"quoted UDP", reseal(set(redirect4, icmp4+8+9, 17)), nvgreext.ErrQuote, icmp4 + 8 + 6},
+		{"quoted UDP", reseal(set(redirect4, icmp4+8+9, 17)), nvgreext.ErrQuote, icmp4 + 8 + 9},
+		{"quoted TCP over IPv6", reseal(set(redirect6, icmp6+48+6, 6)), nvgreext.ErrQuote, icmp6 + 48 + 6},
+		{"quoted fragment", reseal(header(set(redirect4, icmp4+8+6, 0, 1), icmp4+8)), nvgreext.ErrQuote, icmp4 + 8 + 6},
 		{"quoted GRE without key", reseal(set(redirect4, icmp4+8+20, 0)), nvgreext.ErrQuote, icmp4 + 8 + 20},
 		{"quoted control message", reseal(set(redirect4, icmp4+8+24, 0xff, 0xff, 0xff)), nvgreext.ErrQuote, icmp4 + 8 + 24},
 		{"quoted inner tag", reseal(set(redirect4, icmp4+8+40, 0x81, 0, 0, 1, 8, 6)), nvgreext.ErrQuote, icmp4 + 8 + 40},

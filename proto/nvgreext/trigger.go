@@ -204,6 +204,7 @@ func parsePacket(b []byte) (p packet) {
 func (p *packet) outer(b []byte) (rest []byte, ok bool) {
 	var (
 		proto    ip.Protocol
+		protoAt  int
 		hlen     int
 		err      error
 		fragment bool
@@ -216,7 +217,7 @@ func (p *packet) outer(b []byte) (rest []byte, ok bool) {
 		if _, err = h.Decode(b); err != nil {
 			break
 		}
-		p.flow.SrcPA, p.flow.DstPA, proto = h.Src, h.Dst, h.Protocol
+		p.flow.SrcPA, p.flow.DstPA, proto, protoAt = h.Src, h.Dst, h.Protocol, 9
 		hlen, p.length, fragment = h.HeaderLen(), int(h.TotalLen), h.FragOffset != 0
 		p.badChecksum = ip.Checksum(b[:hlen]) != 0
 	default:
@@ -224,7 +225,7 @@ func (p *packet) outer(b []byte) (rest []byte, ok bool) {
 		if _, err = h.Decode(b); err != nil {
 			break
 		}
-		p.flow.SrcPA, p.flow.DstPA, proto = h.Src, h.Dst, h.NextHeader
+		p.flow.SrcPA, p.flow.DstPA, proto, protoAt = h.Src, h.Dst, h.NextHeader, 6
 		hlen, p.length, fragment = ip.V6HeaderLen, ip.V6HeaderLen+int(h.PayloadLen), proto == ip.ProtocolFragment
 	}
 	switch {
@@ -237,11 +238,11 @@ func (p *packet) outer(b []byte) (rest []byte, ok bool) {
 	}
 	p.length = min(p.length, len(b))
 	if fragment {
-		p.fault(6, Fragment)
+		p.fault(6, Fragment) // IPv4 fragment offset, IPv6 next header
 		return nil, false
 	}
 	if proto != ip.ProtocolGRE {
-		p.fault(6, NotNVGRE)
+		p.fault(protoAt, NotNVGRE)
 		return nil, false
 	}
 	return b[hlen:p.length], true
