@@ -58,7 +58,7 @@ var (
 	ErrNotFlagged = errors.New("critical option but C = 0")
 	// ErrNotCritical reports C = 1 in a header to be sent that has no critical
 	// option (§3.4). Received it does no harm and is no fault.
-	ErrNotCritical = errors.New("C = 1 but no critical option")
+	ErrNotCritical = errors.New("no critical option but C = 1")
 )
 
 // Error is the error type of this package: what is wrong, where, and against

@@ -213,5 +213,5 @@ func ExampleHeader() {
 	fmt.Println(err)
 	// Output:
 	// 20 00 65 58 00 12 34 07 <nil>
-	// nvgre: other GRE (flags 0x4000, protocol 0x6558): routing flag set, K flag clear
+	// nvgre: other GRE (flags 0x4000, protocol 0x6558): routing flag set, key flag clear
 }
