@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/keyway-nve/keyway/proto/geneve"
 )
 
 func instant(t *rapid.T, now *time.Time) time.Time {
@@ -123,7 +125,7 @@ func TestFloodKeepsMemory(t *testing.T) {
 	now := time.Unix(0, 0)
 	for i := range 100_000 {
 		d.say(i, now)
-		b.step(Place{VNI: uint32(i)}, now)
+		b.step(Place{VNI: geneve.VNI(i)}, now)
 	}
 	if d.said.len() != limit || cap(d.said.slots) > 2*limit+2 || b.places.len() != limit || cap(b.places.slots) > 2*limit+2 {
 		t.Errorf("%d and %d keys, room for %d and %d", d.said.len(), b.places.len(), cap(d.said.slots), cap(b.places.slots))

@@ -21,6 +21,7 @@ import (
 
 	"github.com/keyway-nve/keyway/controller/intent"
 	"github.com/keyway-nve/keyway/proto/ethernet"
+	"github.com/keyway-nve/keyway/proto/geneve"
 )
 
 // Reason is why a data plane punted a packet: the reason field of packet_in (PUNT_* in p4/include/metadata.p4).
@@ -59,9 +60,9 @@ type View interface {
 	// Owner returns the device that has a provider address.
 	Owner(pa netip.Addr) (intent.Device, bool)
 	// Location returns the device that an endpoint is behind.
-	Location(vni uint32, mac ethernet.MAC) (device string, ok bool)
+	Location(vni geneve.VNI, mac ethernet.MAC) (device string, ok bool)
 	// Member reports whether a device is an NVE of a virtual network: it may send into it and be sent to.
-	Member(vni uint32, device string) bool
+	Member(vni geneve.VNI, device string) bool
 	// Sends returns the provider address to which a device sends for an endpoint as its tables are now, which may be behind the
 	// intent, or ahead of it by an [Override].
 	Sends(Place) (netip.Addr, bool)

@@ -19,7 +19,7 @@ import (
 const vni = 0x5001
 
 type endpoint struct {
-	vni uint32
+	vni geneve.VNI
 	mac ethernet.MAC
 }
 
@@ -27,7 +27,7 @@ type endpoint struct {
 type network struct {
 	devices []intent.Device
 	at      map[endpoint]string
-	members map[uint32][]string
+	members map[geneve.VNI][]string
 	sends   map[miss.Place]netip.Addr
 	ways    map[string]map[netip.Addr]miss.Way
 }
@@ -48,12 +48,12 @@ func (n *network) Owner(pa netip.Addr) (intent.Device, bool) {
 	return n.devices[i], true
 }
 
-func (n *network) Location(vni uint32, mac ethernet.MAC) (string, bool) {
+func (n *network) Location(vni geneve.VNI, mac ethernet.MAC) (string, bool) {
 	d, ok := n.at[endpoint{vni, mac}]
 	return d, ok
 }
 
-func (n *network) Member(vni uint32, device string) bool {
+func (n *network) Member(vni geneve.VNI, device string) bool {
 	return slices.Contains(n.members[vni], device)
 }
 
@@ -91,7 +91,7 @@ var (
 func newNetwork() *network {
 	n := &network{
 		at:      map[endpoint]string{{vni, vm1}: "a", {vni, vm2}: "b"},
-		members: map[uint32][]string{vni: {"a", "b", "c"}},
+		members: map[geneve.VNI][]string{vni: {"a", "b", "c"}},
 		sends:   map[miss.Place]netip.Addr{{Device: "a", VNI: vni, MAC: vm2}: b4, {Device: "b", VNI: vni, MAC: vm1}: a4},
 		ways:    make(map[string]map[netip.Addr]miss.Way),
 	}
@@ -118,7 +118,7 @@ func newNetwork() *network {
 type packet struct {
 	link                 ethernet.Header
 	src, dst             netip.Addr
-	vni                  uint32
+	vni                  geneve.VNI
 	inner                ethernet.Header
 	tenantSrc, tenantDst netip.Addr // no IP inside if not valid
 	payload              int
@@ -181,7 +181,7 @@ func (p packet) frame(t testing.TB) []byte {
 	proto := ip.ProtocolGRE
 	if p.geneve {
 		proto = ip.ProtocolUDP
-		g := geneve.Header{VNI: geneve.VNI(p.vni), Protocol: ethernet.TypeTEB, Control: p.control}
+		g := geneve.Header{VNI: p.vni, Protocol: ethernet.TypeTEB, Control: p.control}
 		u := udp.Header{SrcPort: 50000, DstPort: geneve.Port}
 		b, _ = u.AppendTo(nil)
 		b, err = g.AppendTo(b)

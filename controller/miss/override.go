@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"github.com/keyway-nve/keyway/proto/ethernet"
+	"github.com/keyway-nve/keyway/proto/geneve"
 )
 
 // Place names one entry of one NVE: where Device sends frames for MAC in the virtual network VNI.
 type Place struct {
 	Device string
-	VNI    uint32
+	VNI    geneve.VNI
 	MAC    ethernet.MAC
 }
 
@@ -138,6 +139,13 @@ func (o *Overrides) endAll(count func(Place, Override) *uint64) []Place {
 	}
 	slices.SortFunc(ended, Place.Compare)
 	return ended
+}
+
+// Target returns the provider address to which a place sends instead of where the intent says, and false if nothing overrides the
+// intent there.
+func (o *Overrides) Target(p Place) (netip.Addr, bool) {
+	v, ok := o.places[p]
+	return v.To, ok
 }
 
 // Lookup returns the override of a place, and false if nothing overrides the intent there.

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/keyway-nve/keyway/controller/miss"
+	"github.com/keyway-nve/keyway/proto/geneve"
 )
 
 func TestOverrides(t *testing.T) {
@@ -145,7 +146,7 @@ func TestApply(t *testing.T) {
 	}
 	o.Limit = 1
 	for i := range 2 {
-		p.VNI = uint32(i)
+		p.VNI = geneve.VNI(i)
 		changed, err := o.Apply(miss.Verdict{Result: miss.RetargetedTrust, Place: p, Override: v})
 		if changed != (i == 0) || errors.Is(err, miss.ErrOverridesFull) != (i == 1) {
 			t.Errorf("full: changed %v, %v", changed, err)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/keyway-nve/keyway/controller/intent"
+	"github.com/keyway-nve/keyway/proto/geneve"
 	"github.com/keyway-nve/keyway/proto/nvgreext"
 )
 
@@ -138,7 +139,7 @@ func (r *Receiver) judge(v View, p Punt) (d Verdict) {
 	}
 	q := &m.Quote.Flow
 	d.Kind, d.Form = m.Kind, m.Form
-	d.Place = Place{self.Name, uint32(q.VSID), q.DstMAC}
+	d.Place = Place{self.Name, geneve.VNI(q.VSID), q.DstMAC}
 
 	peer, why, ok := r.checkPeer(v, &self, &m, p)
 	d.Peer = peer.Name

@@ -5,6 +5,7 @@ import (
 
 	"github.com/keyway-nve/keyway/controller/intent"
 	"github.com/keyway-nve/keyway/proto/ethernet"
+	"github.com/keyway-nve/keyway/proto/geneve"
 	"github.com/keyway-nve/keyway/proto/nvgreext"
 )
 
@@ -23,7 +24,7 @@ type Answer struct {
 	// Peer is the device that sent the packet, VNI and MAC are where to. They are zero as far as they did not matter or could
 	// not be read.
 	Peer string
-	VNI  uint32
+	VNI  geneve.VNI
 	MAC  ethernet.MAC
 	// Target is the provider address that a REDIRECT names.
 	Target netip.Addr
@@ -49,7 +50,7 @@ type Responder struct {
 // news is what is not said twice within a window.
 type news struct {
 	device, peer string
-	vni          uint32
+	vni          geneve.VNI
 	mac          ethernet.MAC
 	class        class
 	target       netip.Addr

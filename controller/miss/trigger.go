@@ -14,7 +14,7 @@ import (
 type trigger struct {
 	nvgreext.Trigger              // not with Geneve
 	src, dst         netip.Addr   // outer
-	vni              uint32       // or VSID
+	vni              geneve.VNI   // or VSID
 	mac              ethernet.MAC // inner destination
 	isGeneve         bool
 }
@@ -25,7 +25,7 @@ func parseTrigger(frame []byte) (t trigger, why Outcome, ok bool) {
 	if refused&nvgreext.NotNVGRE != 0 {
 		return parseGeneve(frame)
 	}
-	t = trigger{Trigger: parsed, src: parsed.SrcPA, dst: parsed.DstPA, vni: uint32(parsed.VSID), mac: parsed.DstMAC}
+	t = trigger{Trigger: parsed, src: parsed.SrcPA, dst: parsed.DstPA, vni: geneve.VNI(parsed.VSID), mac: parsed.DstMAC}
 	if refused != 0 {
 		return t, refusal(refused), false
 	}
@@ -78,7 +78,7 @@ func parseGeneve(frame []byte) (t trigger, why Outcome, ok bool) {
 	if _, err = inner.Decode(b); err != nil {
 		return t, NeverMalformed, false
 	}
-	t.vni, t.mac = uint32(g.VNI), inner.Dst
+	t.vni, t.mac = g.VNI, inner.Dst
 	switch {
 	case g.Control:
 		return t, NeverControl, false
