@@ -48,10 +48,10 @@ var (
 // Why a GRE header is not an NVGRE header (RFC 7637 §3.2); an *Error wraps all
 // that apply.
 var (
-	ErrChecksum = errors.New("checksum flag set")               // RFC 2784
+	ErrChecksum = errors.New("checksum flag set")        // RFC 2784
 	ErrRouting  = errors.New("routing flag set")         // RFC 1701
-	ErrNoKey    = errors.New("key flag clear")             // RFC 2890
-	ErrSequence = errors.New("sequence flag set")               // RFC 2890
+	ErrNoKey    = errors.New("key flag clear")           // RFC 2890
+	ErrSequence = errors.New("sequence flag set")        // RFC 2890
 	ErrReserved = errors.New("reserved flags set")       // RFC 2784, Reserved0
 	ErrVersion  = errors.New("version not 0")            // RFC 2784
 	ErrProtocol = errors.New("protocol type not 0x6558") // Transparent Ethernet Bridging
