@@ -16,8 +16,12 @@ const (
 func (p *planner) ready(o order) []*step {
 	var steps []*step
 	taken := make(map[*room]int)
+	busy := p.busy()
 	for _, st := range p.steps {
 		if st.done || st.op == Delete || !p.resolved(st, o) {
+			continue
+		}
+		if e, ok := st.new.(Entry); ok && e.Default && o == strict && busy[e.Table] {
 			continue
 		}
 		if st.room != nil {
@@ -29,6 +33,17 @@ func (p *planner) ready(o order) []*step {
 		steps = append(steps, st)
 	}
 	return steps
+}
+
+// busy returns the tables in which there are still entries to make.
+func (p *planner) busy() map[string]bool {
+	tables := make(map[string]bool)
+	for _, st := range p.steps {
+		if e, ok := st.new.(Entry); ok && !st.done && !e.Default {
+			tables[e.Table] = true
+		}
+	}
+	return tables
 }
 
 // resolved reports whether all that the step's new state refers to is there.

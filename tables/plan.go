@@ -52,8 +52,12 @@ type PlanOptions struct {
 //  2. Where a table has no room for its inserts, just as many deletions as
 //     they need, and those of the entries that refer to what is deleted,
 //     referring ones first; then 1 again.
-//  3. The other deletions, those that refer before the referenced. Default
-//     actions and meters that are not wanted go back to the program's own.
+//  3. The other deletions, those that refer before the referenced.
+//
+// A table's default action changes when its other entries have been made and
+// before any that must go is deleted: nothing falls to a new default that has
+// an entry in either state. Defaults and meters that are not wanted go back to
+// the program's own.
 //
 // At every moment, whatever the order within a batch, each reference that
 // both states can resolve resolves, and no table holds more entries than its
@@ -187,6 +191,8 @@ func newPlanner(s *Schema, have, want []Entity) *planner {
 		case standing(e) && p.atRest(c.old) && p.atRest(c.new):
 		case c.old != nil && c.new != nil && c.old.same(c.new), c.new == nil && entry.Const:
 			p.kept = append(p.kept, c.old)
+		case c.new == nil && standing(e):
+			p.steps = append(p.steps, &step{op: Modify, old: c.old, new: reset(c.old)})
 		case c.new == nil:
 			p.steps = append(p.steps, &step{op: Delete, old: c.old, room: r})
 		case c.old != nil || standing(e):
