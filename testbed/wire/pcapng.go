@@ -19,12 +19,12 @@ const (
 	optName        = 2 // if_name
 	optResolution  = 9 // if_tsresol: 9 is nanoseconds
 	optFlags       = 2 // epb_flags
-	flagInbound    = 1 // towards end B
-	flagOutbound   = 2 // from end B
+	flagInbound    = 1 // from end A
+	flagOutbound   = 2 // towards end A
 )
 
 // Capture writes the frames of wires to a pcapng file, each wire as an interface of its name and with times in nanoseconds. A frame from end A is marked
-// as inbound, one from end B as outbound. Frames that a fault takes away are not written: a capture stands at the receiving end.
+// as inbound, any other as outbound. Frames that a fault takes away are not written: a capture stands at the receiving end.
 type Capture struct {
 	mu    sync.Mutex
 	w     io.Writer
@@ -73,9 +73,9 @@ func (c *Capture) Frame(f Frame) {
 	if !ok || f.Lost || c.err != nil {
 		return
 	}
-	flags := uint32(flagInbound)
-	if f.From == c.wires[f.Wire].B {
-		flags = flagOutbound
+	flags := uint32(flagOutbound)
+	if f.From == c.wires[f.Wire].A {
+		flags = flagInbound
 	}
 	t := uint64(f.At.UnixNano())
 	b := beginBlock(c.buf[:0], blockPacket)

@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -25,8 +27,33 @@ type End struct {
 	Port uint32
 }
 
-// String returns node:port.
-func (e End) String() string { return fmt.Sprintf("%s:%d", e.Node, e.Port) }
+// String returns node/port, a form that stands in YAML without quotes.
+func (e End) String() string { return fmt.Sprintf("%s/%d", e.Node, e.Port) }
+
+// ParseEnd parses the form of String. The error says what is wanted.
+func ParseEnd(s string) (End, error) {
+	i := strings.LastIndexByte(s, '/')
+	if i <= 0 {
+		return End{}, fmt.Errorf("%q is not node/port", s)
+	}
+	port, err := strconv.ParseUint(s[i+1:], 10, 32)
+	if err != nil {
+		return End{}, fmt.Errorf("%q is not node/port", s)
+	}
+	return End{Node: s[:i], Port: uint32(port)}, nil
+}
+
+// UnmarshalText implements [encoding.TextUnmarshaler]; see ParseEnd.
+func (e *End) UnmarshalText(b []byte) error {
+	p, err := ParseEnd(string(b))
+	if err == nil {
+		*e = p
+	}
+	return err
+}
+
+// MarshalText implements [encoding.TextMarshaler] with the form of String.
+func (e End) MarshalText() ([]byte, error) { return []byte(e.String()), nil }
 
 // Wire is a full-duplex link between two ends.
 type Wire struct {

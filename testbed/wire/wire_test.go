@@ -125,7 +125,7 @@ func TestTap(t *testing.T) {
 	}
 	send(t, n, a, "x", "y")
 	arrived()
-	want := []string{"a-b a:1>b:1 x false", "a-b a:1>b:1 y true", "b-c b:2>c:1 x false"}
+	want := []string{"a-b a/1>b/1 x false", "a-b a/1>b/1 y true", "b-c b/2>c/1 x false"}
 	if diff := cmp.Diff(want, seen); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -160,6 +160,19 @@ func TestErrors(t *testing.T) {
 	}
 	if err := n.Settle(context.Background()); err != nil {
 		t.Errorf("nothing is in flight: %v", err)
+	}
+}
+
+func TestEndText(t *testing.T) {
+	for text, want := range map[string]wire.End{"a/1": a, "x:y/256": {Node: "x:y", Port: 256}} {
+		if got, err := wire.ParseEnd(text); err != nil || got != want || got.String() != text {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "a", "a/", "/1", "a/-1", "a/4294967296", "a/x"} {
+		if got, err := wire.ParseEnd(text); err == nil {
+			t.Errorf("%q: %v, want an error", text, got)
+		}
 	}
 }
 
