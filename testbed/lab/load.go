@@ -1,0 +1,82 @@
+package lab
+
+import (
+	"github.com/keyway-nve/keyway/controller/intent"
+	"github.com/keyway-nve/keyway/controller/manifest"
+)
+
+// DefaultAuthority is the name of the one authority of a lab that lists none.
+const DefaultAuthority = "nva"
+
+// Load reads and checks a lab file. The error lists all that is wrong with it: [manifest.Problems] takes it apart.
+func Load(file string) (*Lab, error) {
+	doc, err := manifest.Load(file)
+	if err != nil {
+		return nil, err
+	}
+	return fromDocument(doc)
+}
+
+// Parse is Load for a file that was read already; messages call it file.
+func Parse(file string, src []byte) (*Lab, error) {
+	doc, err := manifest.Parse(file, src)
+	if err != nil {
+		return nil, err
+	}
+	return fromDocument(doc)
+}
+
+func fromDocument(doc *manifest.Document) (*Lab, error) {
+	l := &Lab{}
+	doc.Decode(l)
+	l.Intent = cable(l.Intent, l.Topology.Wires)
+	if len(l.Authorities) == 0 {
+		nva := Authority{Name: DefaultAuthority}
+		for _, d := range l.Intent.Devices {
+			nva.Devices = append(nva.Devices, d.Name)
+		}
+		l.Authorities = []Authority{nva}
+	}
+	check(doc, l)
+	if err := doc.Err(); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// check reports what is wrong with a lab whose parts were decoded. The scenario is checked against the truth as it will be at each step.
+func check(doc *manifest.Document, l *Lab) {
+	c := &checker{doc: doc, lab: l, truth: l.Intent, replayable: map[string]bool{}}
+	c.intent()
+	c.wires()
+	c.authorities()
+	names := map[string]int{}
+	for i, s := range l.Scenario {
+		at := manifest.Index("scenario", i)
+		if first, ok := names[s.Name]; ok && s.Name != "" {
+			doc.Errorf(at+".name", "step %d already has this name", first+1)
+		} else {
+			names[s.Name] = i
+		}
+		c.step(at, s)
+	}
+}
+
+func (c *checker) intent() {
+	c.lab.Intent.Check(func(path, format string, args ...any) {
+		c.doc.Errorf(manifest.Join("intent", path), format, args...)
+	})
+	names := map[string]string{}
+	for i, d := range c.lab.Intent.Devices {
+		at := manifest.Index("intent.devices", i)
+		if d.P4Runtime != (intent.Target{}) {
+			c.doc.Errorf(at+".p4runtime", "the lab starts the devices, and knows where they are")
+		}
+		names[d.Name] = at
+	}
+	for i, e := range c.lab.Intent.Endpoints {
+		if names[e.Name] != "" {
+			c.doc.Errorf(manifest.Index("intent.endpoints", i)+".name", "a device has this name too, and hosts are called as their endpoints")
+		}
+	}
+}

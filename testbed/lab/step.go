@@ -1,0 +1,210 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/keyway-nve/keyway/controller/intent"
+	"github.com/keyway-nve/keyway/testbed/wire"
+)
+
+// trial is one step under way: what it has done, and what was so before.
+type trial struct {
+	step     Step
+	before   intent.Intent
+	streams  []*stream
+	pings    []pinged
+	counters map[string]map[string]uint64
+	stats    map[string]map[string]uint64
+}
+
+// pinged is a Ping that was done.
+type pinged struct {
+	Ping
+	id       uint16
+	resolved bool
+}
+
+// step does a step and checks what is expected of it.
+func (r *runner) step(ctx context.Context, s Step, report *StepReport) error {
+	t := &trial{step: s, before: r.truth}
+	r.setTruth(after(r.truth, s))
+	truth := r.truth
+	r.seen.reset(&truth)
+	for _, h := range r.hosts {
+		h.reset()
+	}
+	var err error
+	if t.counters, t.stats, err = r.counters(ctx, s.Expect); err != nil {
+		return err
+	}
+	if err := r.act(ctx, t); err != nil {
+		return err
+	}
+	if err := r.settle(ctx); err != nil {
+		return err
+	}
+	for deadline := time.Now().Add(r.options.Grace); ; {
+		if err := r.judge(ctx, t, report); err != nil || report.OK || time.Now().After(deadline) {
+			return err
+		}
+		if err := sleep(ctx, graceInterval); err != nil {
+			return err
+		}
+		if err := r.settle(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// act does what a step says. The truth has been changed already.
+func (r *runner) act(ctx context.Context, t *trial) error {
+	s := t.step
+	switch {
+	case s.Send != nil:
+		return r.send(ctx, t)
+	case s.Ping != nil:
+		return r.ping(ctx, t)
+	case s.Inject != nil:
+		return r.inject(s.Inject)
+	case s.Move != nil:
+		e, _ := r.truth.Endpoint(s.Move.Endpoint)
+		if err := errors.Join(r.net.Disconnect(e.Name), r.plug(e)); err != nil {
+			return err
+		}
+		return r.tell(ctx, told(r.lab.Authorities, s.Move.Tell))
+	case s.Forget != nil:
+		for _, name := range s.Forget.Authorities {
+			if err := r.show(ctx, name, without(r.views[name], s.Forget.Endpoint)); err != nil {
+				return err
+			}
+		}
+	case s.Tell != nil:
+		return r.tell(ctx, s.Tell.Authorities)
+	case s.Update != nil:
+		return r.tell(ctx, told(r.lab.Authorities, s.Update.Tell))
+	case s.Fault != nil:
+		f := s.Fault
+		return r.net.SetFaults(f.Wire, wire.Faults{Down: f.Down, Lose: f.Lose, Duplicate: f.Duplicate, Delay: f.Delay})
+	case s.Wait != 0:
+		return sleep(ctx, s.Wait)
+	}
+	return nil
+}
+
+// send transmits all streams of a step, frame by frame in turn, so that they meet on the wires.
+func (r *runner) send(ctx context.Context, t *trial) error {
+	most := 0
+	for _, x := range t.step.Send {
+		r.streams++
+		s := newStream(r.streams, x, &t.before)
+		t.streams = append(t.streams, s)
+		most = max(most, s.count)
+	}
+	for seq := range most {
+		for i, s := range t.streams {
+			if seq >= s.count {
+				continue
+			}
+			r.hosts[s.from].send(s.frame(uint32(seq)))
+			if t.step.Send[i].Settle {
+				if err := r.settle(ctx); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// ping resolves each receiver, and then sends the echo requests.
+func (r *runner) ping(ctx context.Context, t *trial) error {
+	for _, p := range t.step.Ping {
+		from, _ := r.truth.Endpoint(p.From)
+		to, _ := r.truth.Endpoint(p.To)
+		src, dst, _ := commonAddresses(from, to)
+		h := r.hosts[p.From]
+		h.resolve(src, dst)
+		if err := r.settle(ctx); err != nil {
+			return err
+		}
+		r.pings++
+		done := pinged{Ping: p, id: r.pings, resolved: true}
+		for seq := range max(p.Count, 1) {
+			done.resolved = h.echo(src, dst, done.id, uint16(seq)) && done.resolved
+		}
+		t.pings = append(t.pings, done)
+	}
+	return nil
+}
+
+// inject puts frames on wires.
+func (r *runner) inject(list []Inject) error {
+	for _, x := range list {
+		frame := []byte(x.Frame)
+		if frame == nil {
+			frame = slices.Clone(r.seen.replay(x.Wire, x.From))
+			if frame == nil {
+				return fmt.Errorf("no frame of %s was seen on wire %s that could be replayed", x.From, x.Wire)
+			}
+			for _, p := range x.Patch {
+				if p.At+len(p.Bytes) > len(frame) {
+					return fmt.Errorf("the frame has %d bytes, none at %d to patch", len(frame), p.At+len(p.Bytes)-1)
+				}
+				copy(frame[p.At:], p.Bytes)
+			}
+			if x.Cut > 0 {
+				frame = frame[:min(x.Cut, len(frame))]
+			}
+		}
+		w := r.wire(x.Wire)
+		end := w.A
+		if w.B.Node == x.From {
+			end = w.B
+		}
+		r.seen.inject(frame)
+		for range max(x.Count, 1) {
+			if err := r.net.Send(end, frame); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r *runner) wire(name string) wire.Wire {
+	for _, w := range r.net.Wires() {
+		if w.Name == name {
+			return w
+		}
+	}
+	return wire.Wire{}
+}
+
+// counters reads the counters that a step has expectations on.
+func (r *runner) counters(ctx context.Context, x Expect) (devices, authorities map[string]map[string]uint64, err error) {
+	devices, authorities = map[string]map[string]uint64{}, map[string]map[string]uint64{}
+	for name := range x.Counters {
+		if devices[name], err = r.devices[name].Counters(ctx); err != nil {
+			return nil, nil, fmt.Errorf("device %s: counters: %w", name, err)
+		}
+	}
+	for name := range x.Authorities {
+		if authorities[name], err = r.controllers[name].Counters(ctx); err != nil {
+			return nil, nil, fmt.Errorf("authority %s: counters: %w", name, err)
+		}
+	}
+	return devices, authorities, nil
+}

@@ -1,0 +1,55 @@
+package lab
+
+import (
+	"context"
+
+	"github.com/keyway-nve/keyway/controller/intent"
+)
+
+// World brings what a lab is run with: software targets and NVAs, or anything else that behaves as they do.
+type World interface {
+	// StartDevice starts a device with the program of its role and nothing in its tables. transmit puts a frame on the wire at one of its ports; it returns at
+	// once, copies the frame, and may be called from any goroutine. It is not for frames to the CPU port.
+	StartDevice(ctx context.Context, spec DeviceSpec, transmit func(port uint32, frame []byte)) (Device, error)
+	// StartController starts the NVA of an authority, which programs nothing until Apply.
+	StartController(ctx context.Context, spec ControllerSpec) (Controller, error)
+}
+
+// DeviceSpec is a device to be started.
+type DeviceSpec struct {
+	Name string
+	Role intent.Role
+	// ID is a P4Runtime device id that no other device of the lab has.
+	ID uint64
+}
+
+// Device is a running device.
+type Device interface {
+	// Receive takes a frame that has arrived at a port. When it returns, every frame that this one causes has been transmitted, or has
+	// been handed to the controller. The lab calls it from one goroutine.
+	Receive(port uint32, frame []byte)
+	// Target is where the device's P4Runtime server is.
+	Target() intent.Target
+	// Counters returns the device's counters by name, such as drop-source.
+	Counters(ctx context.Context) (map[string]uint64, error)
+	Close() error
+}
+
+// ControllerSpec is an NVA to be started.
+type ControllerSpec struct {
+	Name string
+	// Refresh returns the truth: what the inventory behind the NVA answers when the NVA asks, in place of waiting to be told.
+	Refresh func(ctx context.Context) (intent.Intent, error)
+}
+
+// Controller is a running NVA.
+type Controller interface {
+	// Apply makes an intent the one to be programmed, and returns when the tables of all devices that it manages hold it.
+	Apply(ctx context.Context, in intent.Intent) error
+	// Settle returns when the controller has dealt with every packet that its devices have punted until the call, its answers sent and its table
+	// updates made. What it does later by itself, on a timer, is not waited for.
+	Settle(ctx context.Context) error
+	// Counters returns what the controller has counted, by name, such as redirects-sent.
+	Counters(ctx context.Context) (map[string]uint64, error)
+	Close() error
+}
