@@ -101,6 +101,16 @@ func (c *checker) step(at string, s Step) {
 	for i, x := range s.Send {
 		c.send(manifest.Index(at+".send", i), x)
 	}
+	for i, x := range s.While {
+		path := manifest.Index(at+".while", i)
+		c.send(path, x)
+		if x.Count != 0 || x.Settle {
+			c.doc.Errorf(path, "traffic that goes on while something is done has no count, and waits for nothing")
+		}
+	}
+	if s.While != nil && (len(actions) == 0 || s.Send != nil) {
+		c.doc.Errorf(at+".while", "there is nothing else to be done in this step")
+	}
 	for i, x := range s.Ping {
 		path := manifest.Index(at+".ping", i)
 		from, ok1 := c.endpoint(path+".from", x.From)
@@ -271,11 +281,11 @@ func (c *checker) expect(at string, s Step) {
 	for i, d := range x.Delivered {
 		path := manifest.Index(at+".delivered", i)
 		c.endpoint(path+".at", d.At)
-		if !slices.ContainsFunc(s.Send, func(y Send) bool { return y.From == d.From }) {
+		if !slices.ContainsFunc(slices.Concat(s.Send, s.While), func(y Send) bool { return y.From == d.From }) {
 			c.doc.Errorf(path+".from", "%q sends nothing in this step", d.From)
 		}
 	}
-	if x.Delivered != nil && s.Send == nil {
+	if x.Delivered != nil && s.Send == nil && s.While == nil {
 		c.doc.Errorf(at+".delivered", "this step sends nothing")
 	}
 	for i, t := range x.Tunnels {

@@ -54,7 +54,7 @@ type Authority struct {
 	Devices []string `yaml:"devices,required"`
 }
 
-// Step is one thing done and what is expected of it. At most one of the pointers and lists before Expect is given.
+// Step is one thing done and what is expected of it. At most one of the fields between Name and While is given.
 type Step struct {
 	Name   string `yaml:"name,required"`
 	Send   []Send
@@ -66,6 +66,9 @@ type Step struct {
 	Update *Update
 	Fault  *Fault
 	Wait   time.Duration
+	// While is traffic that goes on from before the step's action until all has settled after it, a frame of each every fifth of a millisecond. Its
+	// frames are expected as if they were sent by Send: it shows what a change costs those who talk while it is made.
+	While  []Send
 	Expect Expect
 }
 

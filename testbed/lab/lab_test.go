@@ -211,6 +211,12 @@ func TestExpectations(t *testing.T) {
 		{"elsewhere", `
   - {name: s, send: [{from: vm1, to: vm2, count: 3}], expect: {delivered: [{at: vm3, from: vm1, count: 3}]}}`,
 			`frames of vm1 at vm2: want 0, have 3; frames of vm1 at vm3: want 3, have 0`},
+		{"while", `
+  - {name: w, wait: 5ms, while: [{from: vm1, to: vm2}, {from: vm2, to: vm1}]}`,
+			`^vm1 -> vm2 x\d\d+; vm2 -> vm1 x\d\d+$`},
+		{"while a wire is down", `
+  - {name: w, fault: {wire: a-b, down: true}, while: [{from: vm1, to: vm2}]}`,
+			`frames of vm1 at vm2: want \d+, have [01]$`},
 		{"down and up", `
   - {name: f, fault: {wire: a-b, down: true}}
   - {name: s1, send: [{from: vm1, to: vm2}], expect: {delivered: []}}

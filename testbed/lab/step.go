@@ -41,7 +41,12 @@ func (r *runner) step(ctx context.Context, s Step, report *StepReport) error {
 	if t.counters, t.stats, err = r.counters(ctx, s.Expect); err != nil {
 		return err
 	}
-	if err := r.act(ctx, t); err != nil {
+	stop := r.keepSending(t)
+	if err = r.act(ctx, t); err == nil && s.While != nil {
+		err = sleep(ctx, whileAfter)
+	}
+	stop()
+	if err != nil {
 		return err
 	}
 	if err := r.settle(ctx); err != nil {
@@ -57,6 +62,44 @@ func (r *runner) step(ctx context.Context, s Step, report *StepReport) error {
 		if err := r.settle(ctx); err != nil {
 			return err
 		}
+	}
+}
+
+// Traffic of While is sent in this interval, and for this long after the action has come to its end.
+const (
+	whileInterval = 200 * time.Microsecond
+	whileAfter    = 20 * time.Millisecond
+)
+
+// keepSending sends the streams of While until the function that it returns is called.
+func (r *runner) keepSending(t *trial) (stop func()) {
+	for _, x := range t.step.While {
+		r.streams++
+		s := newStream(r.streams, x, &t.before)
+		s.count = 0
+		t.streams = append(t.streams, s)
+	}
+	streams := t.streams
+	quit, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(whileInterval)
+		defer tick.Stop()
+		for len(streams) > 0 {
+			for _, s := range streams {
+				r.hosts[s.from].send(s.frame(uint32(s.count)))
+				s.count++
+			}
+			select {
+			case <-quit:
+				return
+			case <-tick.C:
+			}
+		}
+	}()
+	return func() {
+		close(quit)
+		<-done
 	}
 }
 
