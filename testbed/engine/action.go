@@ -12,6 +12,7 @@ type action struct {
 	words  int // of its arguments
 	code   []instruction
 	jumps  bool
+	stops  bool // may end the pipeline
 }
 
 type paramDef struct {
@@ -19,29 +20,77 @@ type paramDef struct {
 	argSlot
 }
 
-// instruction is one primitive call, or a jump within the action.
+// instruction is one primitive call, or a jump within the action. The commonest primitives are opcodes, the others
+// closures.
 type instruction struct {
+	op     opcode
+	dst    int32
+	src    int32
+	val    uint64
 	run    action1
-	cond   numFunc // jump when it yields zero; nil with jump: always
-	jump   bool
-	target int
+	cond   numFunc // of a jump: taken when it yields zero; nil: always
+	target int     // of a jump
+	stops  bool    // may end the pipeline
 }
+
+type opcode uint8
+
+const (
+	opRun     opcode = iota
+	opJump           // to target
+	opStore          // w[dst] = val
+	opCopy           // w[dst] = w[src] & val
+	opLoadArg        // w[dst] = args[src] & val
+	opAdd            // makes the header at dst valid: src words, val bytes
+	opRemove         // makes the header at dst invalid: val bytes
+)
 
 // maxBackwardJumps ends loops that a broken program would never leave.
 const maxBackwardJumps = 1 << 16
 
 func (a *action) run(p *packet) {
-	if !a.jumps {
-		for i := range a.code {
-			a.code[i].run(p)
-		}
+	if a.jumps {
+		a.runJumps(p)
 		return
 	}
+	execute(a.code, p)
+}
+
+// execute runs instructions without jumps.
+func execute(code []instruction, p *packet) {
+	w := p.w
+	for i := range code {
+		in := &code[i]
+		switch in.op {
+		case opStore:
+			w[in.dst] = in.val
+		case opCopy:
+			w[in.dst] = w[in.src] & in.val
+		case opLoadArg:
+			w[in.dst] = p.args[in.src] & in.val
+		case opAdd:
+			if w[in.dst] == 0 {
+				clear(w[in.dst : in.dst+in.src])
+				w[in.dst] = 1
+				p.regLength += int(in.val)
+			}
+		case opRemove:
+			if w[in.dst] != 0 {
+				w[in.dst] = 0
+				p.regLength -= int(in.val)
+			}
+		default:
+			in.run(p)
+		}
+	}
+}
+
+func (a *action) runJumps(p *packet) {
 	back := 0
 	for pc := 0; pc < len(a.code); {
 		in := &a.code[pc]
-		if !in.jump {
-			in.run(p)
+		if in.op != opJump {
+			execute(a.code[pc:pc+1], p)
 			pc++
 			continue
 		}
@@ -76,7 +125,8 @@ func (l *loader) loadActions(root *bmjson.Value) {
 			if !ok {
 				continue
 			}
-			a.jumps = a.jumps || in.jump
+			a.jumps = a.jumps || in.op == opJump
+			a.stops = a.stops || in.stops
 			a.code = append(a.code, in)
 		}
 		l.args = nil

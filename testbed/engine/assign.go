@@ -22,6 +22,25 @@ func assign(dst, src *expr) action1 {
 	return nil
 }
 
+// assignOp is assign as an opcode, or none.
+func assignOp(dst, src *expr) instruction {
+	if dst.op != opField || dst.field.vl || dst.field.words > 1 || dst.field.saturating {
+		return instruction{}
+	}
+	in := instruction{dst: int32(dst.field.slot), val: dst.field.mask()}
+	switch {
+	case src.constant:
+		in.op, in.val = opStore, in.val&lowBits(src.num)
+	case src.op == opField && !src.field.vl && !src.field.signed:
+		in.op, in.src = opCopy, int32(src.field.low())
+	case src.op == opArg:
+		in.op, in.src = opLoadArg, int32(src.arg.slot+src.arg.words-1)
+	default:
+		return instruction{}
+	}
+	return in
+}
+
 func assignField(f *field, src *expr) action1 {
 	switch {
 	case f.vl:

@@ -10,10 +10,13 @@ type piece struct {
 	shift uint
 	bits  int
 	mask  uint64
+	// Where the header has eight bytes, the piece is read through a window of eight: a shift and a mask.
+	window      int // first byte of the window, -1 for none
+	windowShift uint
 }
 
-// piecesOf lays fields out one after the other, as they stand in a packet.
-func piecesOf(fields []*field) []piece {
+// piecesOf lays fields out one after the other, as they stand in a packet of which they take size bytes.
+func piecesOf(fields []*field, size int) []piece {
 	var ps []piece
 	at := 0
 	for _, f := range fields {
@@ -22,10 +25,15 @@ func piecesOf(fields []*field) []piece {
 			n := left - 64*(f.words-1-w)
 			left -= n
 			end := at + n
-			ps = append(ps, piece{
+			p := piece{
 				slot: f.slot + w, off: at / 8, n: (end+7)/8 - at/8,
-				shift: uint((8 - end%8) % 8), bits: n, mask: maskOf(n),
-			})
+				shift: uint((8 - end%8) % 8), bits: n, mask: maskOf(n), window: -1,
+			}
+			if size >= 8 && p.n <= 8 {
+				p.window = min(p.off, size-8)
+				p.windowShift = uint(8*(p.window+8) - end)
+			}
+			ps = append(ps, p)
 			at = end
 		}
 	}
@@ -34,6 +42,13 @@ func piecesOf(fields []*field) []piece {
 
 // load reads the piece from the bytes of the header.
 func (p *piece) load(b []byte) uint64 {
+	if p.window >= 0 {
+		return binary.BigEndian.Uint64(b[p.window:]) >> (p.windowShift & 63) & p.mask
+	}
+	return p.loadSlow(b)
+}
+
+func (p *piece) loadSlow(b []byte) uint64 {
 	b = b[p.off:]
 	if p.n > 8 {
 		return (binary.BigEndian.Uint64(b)<<(8-p.shift) | uint64(b[8])>>p.shift) & p.mask
@@ -43,6 +58,15 @@ func (p *piece) load(b []byte) uint64 {
 
 // store puts the piece into the bytes of the header, whose bits must be zero there.
 func (p *piece) store(b []byte, v uint64) {
+	if p.window >= 0 {
+		b = b[p.window:]
+		binary.BigEndian.PutUint64(b, binary.BigEndian.Uint64(b)|v&p.mask<<(p.windowShift&63))
+		return
+	}
+	p.storeSlow(b, v)
+}
+
+func (p *piece) storeSlow(b []byte, v uint64) {
 	v &= p.mask
 	b = b[p.off:]
 	if p.shift == 0 && p.bits == 8*p.n {
@@ -117,7 +141,7 @@ func getBits(b []byte, off, n int) uint64 {
 	}
 	end := off + n
 	p := piece{off: off / 8, n: (end+7)/8 - off/8, shift: uint((8 - end%8) % 8), bits: n, mask: maskOf(n)}
-	return p.load(b)
+	return p.loadSlow(b)
 }
 
 // wordsFromBytes writes a big-endian number of any length into words, most significant word first, cut to bits.

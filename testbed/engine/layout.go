@@ -69,12 +69,10 @@ type header struct {
 	fields   []*field
 	validF   *field
 	union    []*header // all members of the union it belongs to, nil for none
+	bytes    int       // of the fixed part
 	pieces   []piece   // of a header without variable-length field
 	vlLength func(*packet) uint64
 }
-
-// bytes is the length of the fixed part.
-func (h *header) bytes() int { return h.typ.fixed / 8 }
 
 // field finds a field by name, with the hidden $valid$.
 func (h *header) field(name string) *field {
@@ -260,9 +258,9 @@ func (l *layout) place(h *header) {
 		l.words += f.words
 		h.fields = append(h.fields, f)
 	}
-	h.words = l.words - h.valid
+	h.words, h.bytes = l.words-h.valid, h.typ.fixed/8
 	if h.typ.vl < 0 {
-		h.pieces = piecesOf(h.fields)
+		h.pieces = piecesOf(h.fields, h.bytes)
 	}
 }
 

@@ -85,7 +85,7 @@ func (p *packet) setValid(h *header) {
 
 // headerBytes is the length that the header has in a packet.
 func (p *packet) headerBytes(h *header) int {
-	n := h.bytes()
+	n := h.bytes
 	if h.typ.vl >= 0 {
 		n += int(p.w[h.fields[h.typ.vl].slot]) / 8
 	}
@@ -156,7 +156,7 @@ func (p *packet) appendHeader(b []byte, h *header) []byte {
 		return w.b
 	}
 	at := len(b)
-	b = appendZeros(b, h.bytes())
+	b = appendZeros(b, h.bytes)
 	out := b[at:]
 	for i := range h.pieces {
 		pc := &h.pieces[i]

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"encoding/binary"
 )
 
 // parserOK is what a parser operation returns when it did not fail; anything else is an error of the program.
@@ -38,6 +39,7 @@ const manyCases = 12
 // keyPart is one part of a transition key.
 type keyPart struct {
 	field  *field               // static field
+	slot   int                  // of the static field, -1 for others
 	dyn    func(*packet) *field // field of the last element of a stack; nil result: the stack is empty
 	bits   int
 	off    int // lookahead: first bit
@@ -104,8 +106,8 @@ func (st *state) transition(p *packet) (int, int32) {
 	var key uint64
 	for i := range st.keys {
 		k := &st.keys[i]
-		if k.field != nil {
-			key |= p.w[k.field.slot] << k.shift
+		if k.slot >= 0 {
+			key |= p.w[k.slot] << k.shift
 			continue
 		}
 		v, err := k.value(p)
@@ -207,14 +209,25 @@ func matchBytes(b, value, mask []byte) bool {
 
 // extract takes a header without variable-length field from the packet.
 func (p *packet) extract(h *header) int32 {
-	n := h.bytes()
+	n := h.bytes
 	if len(p.frame)-p.pos < n {
 		return p.s.p.core.packetTooShort
 	}
 	b := p.frame[p.pos : p.pos+n]
-	for i := range h.pieces {
-		pc := &h.pieces[i]
-		p.w[pc.slot] = pc.load(b)
+	w := p.w
+	if h.bytes >= 8 { // here, not in load, because it is not inlined
+		for i := range h.pieces {
+			pc := &h.pieces[i]
+			if pc.window < 0 {
+				w[pc.slot] = pc.load(b)
+				continue
+			}
+			w[pc.slot] = binary.BigEndian.Uint64(b[pc.window:]) >> (pc.windowShift & 63) & pc.mask
+		}
+	} else {
+		for i := range h.pieces {
+			w[h.pieces[i].slot] = h.pieces[i].load(b)
+		}
 	}
 	p.pos += n
 	p.setValid(h)
@@ -227,10 +240,10 @@ func (p *packet) extractVL(h *header, bits uint64) int32 {
 	if bits%8 != 0 {
 		return core.parserInvalidArgument
 	}
-	if bits/8 > uint64(len(p.frame)-p.pos) || len(p.frame)-p.pos < h.bytes()+int(bits/8) {
+	if bits/8 > uint64(len(p.frame)-p.pos) || len(p.frame)-p.pos < h.bytes+int(bits/8) {
 		return core.packetTooShort
 	}
-	n := h.bytes() + int(bits/8)
+	n := h.bytes + int(bits/8)
 	if n > h.typ.max {
 		return core.headerTooShort
 	}

@@ -84,7 +84,7 @@ func (l *loader) loadParser(v *bmjson.Value) *parser {
 
 func (l *loader) loadTransitionKey(st *state, sv *bmjson.Value) {
 	for _, kv := range sv.List("transition_key") {
-		k := keyPart{}
+		k := keyPart{slot: -1}
 		val := kv.Get("value")
 		switch kv.Get("type").String() {
 		case "field":
@@ -94,7 +94,7 @@ func (l *loader) loadTransitionKey(st *state, sv *bmjson.Value) {
 			if k.field.vl {
 				val.Faultf("a variable-length field cannot be a transition key")
 			}
-			k.bits = k.field.bits
+			k.bits, k.slot = k.field.bits, k.field.slot
 		case "stack_field":
 			if e := l.exprNode(kv); e != nil && e.bits > 0 {
 				k.bits, k.dyn = e.bits, e.element()

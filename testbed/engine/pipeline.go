@@ -11,12 +11,14 @@ type pipeline struct {
 	nodes []node
 }
 
-// node is a table, a condition, or an action called directly. Indices of what comes next are below 0 at the end.
+// node is a table, a condition, or an action whose call is fixed. Indices of what comes next are below 0 at the end.
 type node struct {
 	table  *tableDef
 	cond   boolFunc
 	action *action
-	yes    int // the condition holds; after a directly called action
+	args   []uint64      // of action
+	code   []instruction // of action and those fixed ones that follow it
+	yes    int           // the condition holds; after a fixed action
 	no     int
 }
 
@@ -24,16 +26,20 @@ func (pl *pipeline) apply(p *packet) {
 	for n := pl.init; n >= 0 && !p.exit && !p.fault; {
 		nd := &pl.nodes[n]
 		switch {
-		case nd.table != nil:
-			n = p.applyTable(nd.table)
 		case nd.cond != nil:
 			if nd.cond(p) {
 				n = nd.yes
 			} else {
 				n = nd.no
 			}
+		case nd.code != nil:
+			p.args = nd.args
+			execute(nd.code, p)
+			n = nd.yes
+		case nd.table != nil:
+			n = p.applyTable(nd.table)
 		default:
-			p.args = nil
+			p.args = nd.args
 			nd.action.run(p)
 			n = nd.yes
 		}
@@ -167,7 +173,56 @@ func (l *loader) loadPipeline(v *bmjson.Value) {
 		v.Faultf("the control flow has a cycle")
 		pl.init = -1
 	}
+	pl.flatten()
 	l.p.pipelines = append(l.p.pipelines, pl)
+}
+
+// flatten turns tables without key and with a constant default action, which is what p4c makes of bare statements,
+// into fixed actions, and joins those that always follow one another.
+func (pl *pipeline) flatten() {
+	preds := make([]int, len(pl.nodes))
+	for i := range pl.nodes {
+		nd := &pl.nodes[i]
+		if t := nd.table; t != nil && len(t.keys) == 0 && t.constDef && t.def != nil && t.profile < 0 {
+			*nd = node{action: t.def, args: t.defArgs, yes: t.nextMiss(t.def), no: -1}
+		}
+	}
+	for i := range pl.nodes {
+		for _, next := range pl.nodes[i].successors() {
+			if next >= 0 {
+				preds[next]++
+			}
+		}
+	}
+	if pl.init >= 0 {
+		preds[pl.init]++
+	}
+	for i := range pl.nodes {
+		pl.join(&pl.nodes[i], preds)
+	}
+}
+
+// join appends the fixed actions that follow nd and nothing else.
+func (pl *pipeline) join(nd *node, preds []int) {
+	if nd.action == nil || nd.action.jumps || len(nd.action.code) == 0 {
+		return
+	}
+	nd.code = nd.action.code
+	if len(nd.args) > 0 || nd.action.stops {
+		return
+	}
+	for nd.yes >= 0 && preds[nd.yes] == 1 {
+		next := &pl.nodes[nd.yes]
+		if next.action == nil || next.action.jumps || next.action.stops || len(next.args) > 0 {
+			return
+		}
+		code := next.code // joined already, with what follows it
+		if code == nil {
+			code = next.action.code
+		}
+		nd.code = append(nd.code[:len(nd.code):len(nd.code)], code...)
+		nd.yes = next.yes
+	}
 }
 
 // cyclic reports whether a packet could go round for ever.

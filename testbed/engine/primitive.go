@@ -12,6 +12,7 @@ type call struct {
 	v      *bmjson.Value
 	params []*bmjson.Value
 	ok     bool
+	in     instruction // an opcode that does the same as the closure, where there is one
 }
 
 // primitive compiles one primitive call.
@@ -36,7 +37,12 @@ func (l *loader) primitive(v *bmjson.Value) (instruction, bool) {
 	if !c.ok || run == nil {
 		return instruction{}, false
 	}
-	return instruction{run: run}, true
+	c.in.run = run
+	switch name {
+	case "exit", "assert", "assume":
+		c.in.stops = true
+	}
+	return c.in, true
 }
 
 type primitiveDef struct {
@@ -139,7 +145,7 @@ func (c *call) jump() (instruction, bool) {
 		c.fail(at, "the target of a jump is not a constant")
 		return instruction{}, false
 	}
-	in := instruction{jump: true, target: int(e.num.Int64())}
+	in := instruction{op: opJump, target: int(e.num.Int64())}
 	if at == 1 {
 		cond := c.param(0, kindData)
 		if cond == nil {
@@ -171,6 +177,7 @@ func (c *call) assign() action1 {
 	if f == nil {
 		c.fail(0, "cannot be assigned to")
 	}
+	c.in = assignOp(dst, src)
 	return f
 }
 
@@ -382,6 +389,9 @@ func (c *call) addHeader() action1 {
 	if !c.ok {
 		return nil
 	}
+	if h := e.header; h != nil && h.simple() {
+		c.in = instruction{op: opAdd, dst: int32(h.valid), src: int32(h.words), val: uint64(h.bytes)}
+	}
 	return e.onHeader(func(p *packet, h *header) {
 		if p.isValid(h) {
 			return
@@ -405,6 +415,9 @@ func (c *call) removeHeader() action1 {
 	if !c.ok {
 		return nil
 	}
+	if h := e.header; h != nil && h.simple() {
+		c.in = instruction{op: opRemove, dst: int32(h.valid), val: uint64(h.bytes)}
+	}
 	return e.onHeader(func(p *packet, h *header) {
 		if p.isValid(h) {
 			p.regLength -= p.headerBytes(h)
@@ -412,6 +425,9 @@ func (c *call) removeHeader() action1 {
 		}
 	})
 }
+
+// simple headers are always as long and in no union.
+func (h *header) simple() bool { return !h.metadata && h.typ.vl < 0 && h.union == nil }
 
 func (e *expr) onHeader(f func(*packet, *header)) action1 {
 	if e.op == opHeader {

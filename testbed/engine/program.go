@@ -132,7 +132,7 @@ func (l *loader) loadDeparsers(root *bmjson.Value) {
 		}
 		for _, pv := range v.List("primitives") {
 			in, ok := l.primitive(pv)
-			if ok && in.jump {
+			if ok && in.op == opJump {
 				pv.Faultf("a deparser cannot jump")
 				continue
 			}

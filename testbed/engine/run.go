@@ -325,9 +325,7 @@ func (s *Switch) deparse(p *packet) {
 	for _, c := range d.update {
 		c.update(p)
 	}
-	for i := range d.code {
-		d.code[i].run(p)
-	}
+	execute(d.code, p)
 	if p.fault {
 		s.stats.Faults++
 		s.free(p)
