@@ -110,7 +110,7 @@ const (
 	RefreshedRedirect     // the policy is to refresh only, and the intent has not heard of the move
 	RefreshedConfirmed    // the intent says the same: the device's tables are behind
 	RefreshedContradicted // the intent says something else again
-	RefreshedDrift        // the device ought to send there already
+	RefreshedDrift        // the quote shows another flow than the device ought to have
 	RefreshedUnreachable
 
 	// Valid, and not acted on.
@@ -143,7 +143,7 @@ const (
 	RefusedQuoteDestination // not to the source of the message
 	RefusedQuoteVN          // no VN of the device
 	RefusedQuoteEndpoint    // its sender is no endpoint of the device
-	RefusedQuoteFlow        // the device does not send there
+	RefusedQuoteFlow        // the device does not send there (StrictFlow)
 
 	// Refused: the target.
 

@@ -22,6 +22,9 @@ type ReceiverOptions struct {
 	// StrictReversePath takes messages only from the port by which the device reaches their source. Without it some way to the
 	// source is enough, as suits an underlay with several paths (RFC 3704 §2.2, §2.4).
 	StrictReversePath bool
+	// StrictFlow refuses messages about flows that the NVA does not believe the device to have. Without it the entry is read back,
+	// which repairs a write that was lost; who forges such a message gains no more than that.
+	StrictFlow bool
 }
 
 // Action is what the NVA has to do about a message.
@@ -150,10 +153,11 @@ func (r *Receiver) judge(v View, p Punt) (d Verdict) {
 		d.Result = why
 		return d
 	}
-	// Only the NVE to which a flow goes can say where it has to go. But if it goes to the target already and the quote shows
-	// that it does not, the device may not hold what the NVA believes.
+	// Only the NVE to which a flow goes can say where it has to go. If the quote shows that another flow was sent than the NVA
+	// believes, the device may hold something else.
 	current, sends := v.Sends(d.Place)
-	if !sends || current != m.Src && current != m.Target {
+	drift := !sends || current != m.Src
+	if drift && r.options.StrictFlow {
 		d.Result = RefusedQuoteFlow
 		return d
 	}
@@ -165,7 +169,7 @@ func (r *Receiver) judge(v View, p Punt) (d Verdict) {
 		}
 		d.Override = Override{From: current, To: m.Target, Device: target}
 	}
-	d.Result = r.follow(v, &self, &d, p.At)
+	d.Result = r.follow(v, &self, &d, drift, p.At)
 	return d
 }
 
@@ -239,8 +243,8 @@ func checkTarget(v View, self *intent.Device, p Place, target netip.Addr) (strin
 }
 
 // follow decides about a message that has passed all checks, and how often. Neither kind of message ever deletes anything.
-func (r *Receiver) follow(v View, self *intent.Device, d *Verdict, now time.Time) Result {
-	result := r.decide(v, self, d, now)
+func (r *Receiver) follow(v View, self *intent.Device, d *Verdict, drift bool, now time.Time) Result {
+	result := r.decide(v, self, d, drift, now)
 	switch result {
 	case RefusedLoop:
 		return result
@@ -251,7 +255,10 @@ func (r *Receiver) follow(v View, self *intent.Device, d *Verdict, now time.Time
 		}
 	}
 	c := classUnreachable
-	if d.Kind == nvgreext.Redirect {
+	switch {
+	case drift:
+		c = classRefresh
+	case d.Kind == nvgreext.Redirect:
 		c = classRedirect
 	}
 	switch peerOK, globalOK := r.limiter.take(d.Peer, c, now); {
@@ -261,21 +268,21 @@ func (r *Receiver) follow(v View, self *intent.Device, d *Verdict, now time.Time
 		return HeldGlobal
 	}
 	r.backoffs.step(d.Place, now)
-	if d.Kind == nvgreext.Redirect && result != RefreshedDrift {
+	if d.Kind == nvgreext.Redirect && !drift {
 		r.left.put(d.Place).add(d.Override.From, now)
 	}
 	return result
 }
 
 // decide goes by what the NVA knows, and where it knows nothing by the device's policy.
-func (r *Receiver) decide(v View, self *intent.Device, d *Verdict, now time.Time) Result {
+func (r *Receiver) decide(v View, self *intent.Device, d *Verdict, drift bool, now time.Time) Result {
 	switch {
 	case self.NVGREExt.Policy == intent.LogOnly:
 		return Logged
+	case drift:
+		return RefreshedDrift
 	case d.Kind == nvgreext.Unreachable:
 		return RefreshedUnreachable
-	case d.Override.From == d.Override.To:
-		return RefreshedDrift
 	}
 	opinion := agrees(v, d.Place, d.Override.From, d.Override.To)
 	if opinion == confirmed {
