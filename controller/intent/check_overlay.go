@@ -63,6 +63,8 @@ func (c *checker) attachment(at string, e Endpoint) {
 		place = fmt.Sprintf("%s VLAN %d", place, e.VLAN)
 	}
 	c.once(at+".port", "attachment", place)
+	// What leaves a port for a virtual network has one tag, or none.
+	c.once(at+".virtualNetwork", "virtual network", fmt.Sprintf("%s on %s port %d", e.VirtualNetwork, e.Device, e.Port))
 }
 
 func (c *checker) groupPolicies() {
