@@ -30,7 +30,8 @@ type Device interface {
 	Receive(port uint32, frame []byte)
 	// Target is where the device's P4Runtime server is.
 	Target() intent.Target
-	// Counters returns the device's counters by name, such as drop-source.
+	// Counters returns the device's counters by name. The labs know drops and punts, the sums over all reasons; drop-R and punt-R for each reason R of
+	// the program, such as drop-policy and punt-unknown-vn; and sequence-gaps and lost-packets, the sums over all peers.
 	Counters(ctx context.Context) (map[string]uint64, error)
 	Close() error
 }
@@ -49,7 +50,8 @@ type Controller interface {
 	// Settle returns when the controller has dealt with every packet that its devices have punted until the call, its answers sent and its table
 	// updates made. What it does later by itself, on a timer, is not waited for.
 	Settle(ctx context.Context) error
-	// Counters returns what the controller has counted, by name, such as redirects-sent.
+	// Counters returns what the controller has counted, by name. The labs know redirects-sent, redirects-received, unreachables-sent,
+	// unreachables-received, retargets and refreshes.
 	Counters(ctx context.Context) (map[string]uint64, error)
 	Close() error
 }
