@@ -224,21 +224,24 @@ func (l *loader) add(r *Reference) {
 
 // provided appends the anchors at which references find e.
 func (s *Schema) provided(as []anchor, e Entity) []anchor {
+	var (
+		to    []*projection
+		value func(string) (Value, bool)
+	)
 	switch e := e.(type) {
 	case Entry:
-		if e.Default {
+		if e.Default || len(s.refs.to[e.Table]) == 0 {
 			return as
 		}
-		for _, p := range s.refs.to[e.Table] {
-			as = appendAnchor(as, p.id, p.fields, e.match)
-		}
+		to, value = s.refs.to[e.Table], e.match
 	case MulticastGroup:
-		for _, p := range s.refs.to[groupTable] {
-			as = appendAnchor(as, p.id, p.fields, func(string) (Value, bool) { return Uint(e.ID), true })
-		}
+		to, value = s.refs.to[groupTable], func(string) (Value, bool) { return Uint(e.ID), true }
 	case CloneSession:
-		for _, p := range s.refs.to[sessionTable] {
-			as = appendAnchor(as, p.id, p.fields, func(string) (Value, bool) { return Uint(e.ID), true })
+		to, value = s.refs.to[sessionTable], func(string) (Value, bool) { return Uint(e.ID), true }
+	}
+	for _, p := range to {
+		if a, ok := p.anchor(p.fields, value); ok {
+			as = append(as, a)
 		}
 	}
 	return as
@@ -254,35 +257,48 @@ type need struct {
 // refers to nothing; nor does a reference to a table whose entries are fixed by
 // the program, since it cannot be broken.
 func (s *Schema) needed(ns []need, e Entity) []need {
-	var buf [1]anchor
 	switch e := e.(type) {
 	case Entry:
 		for _, r := range s.refs.from[e.Table] {
-			as := buf[:0]
 			switch {
 			case r.fixed:
 			case r.Action == "":
-				as = appendAnchor(as, r.target.id, r.Fields, e.match)
+				ns = r.needed(ns, e.match)
 			case r.Action == e.Action.Name:
-				as = appendAnchor(as, r.target.id, r.Fields, e.Action.arg)
+				ns = r.needed(ns, e.Action.arg)
 			}
-			ns = r.append(ns, as)
 		}
 	case MulticastGroup:
 		for _, r := range s.refs.from[groupTable] {
 			for _, m := range e.Replicas {
-				ns = r.append(ns, appendAnchor(buf[:0], r.target.id, r.Fields, m.field))
+				ns = r.needed(ns, m.field)
 			}
 		}
 	}
 	return ns
 }
 
-func (r *Reference) append(ns []need, as []anchor) []need {
-	for _, a := range as {
-		ns = append(ns, need{at: a, soft: r.Soft || a.isZero()})
+func (r *Reference) needed(ns []need, value func(string) (Value, bool)) []need {
+	a, ok := r.target.anchor(r.Fields, value)
+	if !ok {
+		return ns
 	}
-	return ns
+	return append(ns, need{at: a, soft: r.Soft || a.isZero()})
+}
+
+// anchor returns the anchor of p with the values of these fields, and false if
+// one of them is not there.
+func (p *projection) anchor(fields []string, value func(string) (Value, bool)) (anchor, bool) {
+	var buf [64]byte
+	b := append(buf[:0], p.id)
+	for _, f := range fields {
+		v, ok := value(f)
+		if !ok {
+			return "", false
+		}
+		b = append(binary.AppendUvarint(b, uint64(len(v))), v...)
+	}
+	return anchor(b), true
 }
 
 // field returns a replica's field by the name that @referenced_by uses.
@@ -302,19 +318,6 @@ func (a anchor) isZero() bool {
 		}
 	}
 	return true
-}
-
-func appendAnchor(as []anchor, id uint8, fields []string, value func(string) (Value, bool)) []anchor {
-	var buf [64]byte
-	b := append(buf[:0], id)
-	for _, f := range fields {
-		v, ok := value(f)
-		if !ok {
-			return as
-		}
-		b = append(binary.AppendUvarint(b, uint64(len(v))), v...)
-	}
-	return append(as, anchor(b))
 }
 
 // text writes the values at which a points, by the names of p's fields.

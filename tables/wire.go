@@ -289,11 +289,11 @@ func (s *Schema) decodeEntry(te *p4v1.TableEntry) (Entry, error) {
 	switch a := te.GetAction().GetType().(type) {
 	case nil:
 	case *p4v1.TableAction_Action:
-		call, err := decodeAction(t, a.Action)
-		if err != nil {
+		var faults []error
+		e.Action, faults = decodeAction(t, a.Action)
+		for _, err := range faults {
 			errs = append(errs, &EntryError{Table: t.Name, Err: err})
 		}
-		e.Action = call
 	default:
 		errs = append(errs, &EntryError{Table: t.Name, Where: "action", Err: fmt.Errorf("%T is %w", a, ErrUnsupported)})
 	}
@@ -319,10 +319,10 @@ func decodeMatch(field string, fm *p4v1.FieldMatch) Match {
 	return Match{Field: field, Kind: KindOther}
 }
 
-func decodeAction(t *Table, a *p4v1.Action) (Call, error) {
+func decodeAction(t *Table, a *p4v1.Action) (Call, []error) {
 	ref, err := t.actionByID(a.GetActionId())
 	if err != nil {
-		return Call{}, err
+		return Call{}, []error{err}
 	}
 	call := Call{Name: ref.Name}
 	var errs []error
@@ -337,7 +337,7 @@ func decodeAction(t *Table, a *p4v1.Action) (Call, error) {
 		}
 		call.Args = append(call.Args, Arg{Param: param.Name, Value: Value(p.GetValue())})
 	}
-	return call, errors.Join(errs...)
+	return call, errs
 }
 
 func decodeRates(c *p4v1.MeterConfig) *Rates {
