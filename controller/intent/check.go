@@ -13,17 +13,48 @@ import (
 // ReportFunc takes one reason against the value at a path, such as devices[2].mac, of which the names are those of the YAML form.
 type ReportFunc func(path, format string, args ...any)
 
-// checker validates an intent. Its indexes map a name or another key to the path where it was first used.
+// checker validates an intent.
 type checker struct {
 	in     *Intent
 	report ReportFunc
-	seen   map[string]string
+	// seen has, by kind and key, the path where each key was first used.
+	seen map[string]string
+	// The first device and virtual network of each name, and the NVEs of each virtual network.
+	devicesByName map[string]*Device
+	networks      map[string]*VirtualNetwork
+	members       map[string][]*Device
+}
+
+func newChecker(in *Intent, report ReportFunc) *checker {
+	c := &checker{
+		in: in, report: report, seen: map[string]string{},
+		devicesByName: map[string]*Device{}, networks: map[string]*VirtualNetwork{}, members: map[string][]*Device{},
+	}
+	for i := range in.Devices {
+		if d := &in.Devices[i]; c.devicesByName[d.Name] == nil {
+			c.devicesByName[d.Name] = d
+		}
+	}
+	for i := range in.VirtualNetworks {
+		if v := &in.VirtualNetworks[i]; c.networks[v.Name] == nil {
+			c.networks[v.Name] = v
+		}
+	}
+	type membership struct{ vn, device string }
+	had := map[membership]bool{}
+	for _, e := range in.Endpoints {
+		if d, m := c.devicesByName[e.Device], (membership{e.VirtualNetwork, e.Device}); d != nil && !had[m] {
+			had[m] = true
+			c.members[e.VirtualNetwork] = append(c.members[e.VirtualNetwork], d)
+		}
+	}
+	return c
 }
 
 // Check validates a resolved intent as a whole and reports every reason against it. What is absent although it must not be is not
 // reported again here if the manifest already did; see [manifest.Document.Errorf].
 func (in Intent) Check(report ReportFunc) {
-	c := &checker{in: &in, report: report, seen: map[string]string{}}
+	c := newChecker(&in, report)
 	c.optionTypes()
 	c.devices()
 	c.virtualNetworks()
@@ -171,7 +202,7 @@ func (c *checker) neighbor(at string, d Device, p UnderlayPort) {
 		c.unicast(at+".mac", n.MAC)
 		return
 	}
-	if _, ok := c.in.Device(n.Device); !ok {
+	if c.devicesByName[n.Device] == nil {
 		c.report(at+".device", "no device is named %q", n.Device)
 		return
 	}
@@ -242,16 +273,16 @@ func (c *checker) acl(at string, d Device) {
 }
 
 func (c *checker) refVN(path, name string) {
-	if _, ok := c.in.VirtualNetwork(name); !ok {
+	if c.networks[name] == nil {
 		c.report(path, "no virtual network is named %q", name)
 	}
 }
 
 // refNVE reports a name that is not that of an NVE.
 func (c *checker) refNVE(path, name string) bool {
-	d, ok := c.in.Device(name)
+	d := c.devicesByName[name]
 	switch {
-	case !ok:
+	case d == nil:
 		c.report(path, "no device is named %q", name)
 	case d.Role == RoleTransit:
 		c.report(path, "device %s is not an NVE", name)

@@ -23,9 +23,9 @@ func (c *checker) usesNVGRE(v VirtualNetwork) bool {
 	if v.Encapsulation == NVGRE {
 		return true
 	}
-	members := slices.Collect(c.in.Members(v.Name))
+	members := c.members[v.Name]
 	has := func(name string) bool {
-		return slices.ContainsFunc(members, func(d Device) bool { return d.Name == name })
+		return slices.ContainsFunc(members, func(d *Device) bool { return d.Name == name })
 	}
 	return slices.ContainsFunc(c.in.Tunnels, func(t Tunnel) bool {
 		return t.Encapsulation == NVGRE && has(t.Sender) && has(t.Receiver)
@@ -82,7 +82,7 @@ func (c *checker) tunnels() {
 			continue
 		}
 		for _, name := range []string{t.Sender, t.Receiver} {
-			if d, _ := c.in.Device(name); !d.ProviderAddress(t.Underlay).IsValid() {
+			if !c.devicesByName[name].ProviderAddress(t.Underlay).IsValid() {
 				c.report(at+".underlay", "NVE %s has no %v provider address", name, t.Underlay)
 			}
 		}
@@ -106,17 +106,19 @@ func (c *checker) pair(at, kind, sender, receiver string) bool {
 // paths reports NVEs that share a virtual network but no family of provider addresses.
 func (c *checker) paths() {
 	for i, v := range c.in.VirtualNetworks {
-		members := slices.Collect(c.in.Members(v.Name))
-		for j, a := range members {
-			for _, b := range members[j+1:] {
-				if len(a.ProviderAddresses) == 0 || len(b.ProviderAddresses) == 0 {
-					continue
-				}
-				_, there := c.in.Path(v.Name, a.Name, b.Name)
-				_, back := c.in.Path(v.Name, b.Name, a.Name)
-				if !there || !back {
-					c.report(fmt.Sprintf("virtualNetworks[%d]", i), "NVEs %s and %s have endpoints of %s but no provider addresses of one family", a.Name, b.Name, v.Name)
-				}
+		var only [IPv6 + 1][]string // members that have a provider address of this family alone
+		for _, d := range c.members[v.Name] {
+			v4, v6 := d.ProviderAddress(IPv4).IsValid(), d.ProviderAddress(IPv6).IsValid()
+			switch {
+			case v4 && !v6:
+				only[IPv4] = append(only[IPv4], d.Name)
+			case v6 && !v4:
+				only[IPv6] = append(only[IPv6], d.Name)
+			}
+		}
+		for _, a := range only[IPv4] {
+			for _, b := range only[IPv6] {
+				c.report(fmt.Sprintf("virtualNetworks[%d]", i), "NVEs %s and %s have endpoints of %s but no provider addresses of one family", a, b, v.Name)
 			}
 		}
 	}

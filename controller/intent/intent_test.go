@@ -3,6 +3,7 @@ package intent_test
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"github.com/keyway-nve/keyway/controller/intent"
 	"github.com/keyway-nve/keyway/controller/manifest"
 	"github.com/keyway-nve/keyway/proto/ethernet"
+	"github.com/keyway-nve/keyway/proto/geneve"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -215,4 +217,54 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// large returns an intent of 100 NVEs on one spine, and 100 endpoints on each in 100 virtual networks.
+func large() intent.Intent {
+	const n = 100
+	var in intent.Intent
+	spine := intent.Device{Name: "spine", Role: intent.RoleTransit}
+	for i := range n {
+		name := fmt.Sprintf("leaf%d", i)
+		spine.Ports = append(spine.Ports, intent.UnderlayPort{Number: uint16(i + 1), MAC: ethernet.MAC{2, 1, 0, 0, 0, byte(i)}})
+		in.Devices = append(in.Devices, intent.Device{
+			Name: name, Role: intent.RoleNVE, MAC: ethernet.MAC{2, 2, 0, 0, 0, byte(i)}, ProviderAddresses: []netip.Addr{netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})},
+			Ports: []intent.UnderlayPort{{Number: 1, MAC: ethernet.MAC{2, 3, 0, 0, 0, byte(i)}, Neighbor: intent.Neighbor{Device: "spine", Port: uint16(i + 1)}}},
+		})
+		in.VirtualNetworks = append(in.VirtualNetworks, intent.VirtualNetwork{Name: fmt.Sprintf("vn%d", i), VNI: 0x1000 + geneve.VNI(i)})
+		for j := range n {
+			in.Endpoints = append(in.Endpoints, intent.Endpoint{
+				Name: fmt.Sprintf("vm%d-%d", i, j), VirtualNetwork: fmt.Sprintf("vn%d", j), MAC: ethernet.MAC{2, 4, 0, 0, byte(i), byte(j)},
+				Addresses: []netip.Addr{netip.AddrFrom4([4]byte{172, 16, byte(i), byte(j)})}, Device: name, Port: uint16(256 + j),
+			})
+		}
+	}
+	in.Devices = append(in.Devices, spine)
+	return in
+}
+
+func BenchmarkValidate(b *testing.B) {
+	in := large()
+	for b.Loop() {
+		if err := in.Validate(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func ExampleLoad() {
+	in, err := intent.Load("testdata/good.yaml")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	path, _ := in.Path("blue", "leaf-a", "leaf-b")
+	fmt.Println(path.Encapsulation, path.Local, "->", path.Remote)
+	for _, o := range path.Layout {
+		fmt.Println(o.Name, o.TLV())
+	}
+	// Output:
+	// geneve 10.0.0.1 -> 10.0.0.2
+	// path-trace 0xff00/0x02/2w
+	// group 0xff00/0x01/1w
 }
