@@ -69,6 +69,7 @@ type Device struct {
 	log     *slog.Logger
 	schema  *tables.Schema
 	session *p4rt.Session
+	refs    graph
 	initial map[string]tables.Entry // the program's own default actions, by key
 	n       meters
 
@@ -126,6 +127,7 @@ func newDevice(o *Options) (*Device, error) {
 	setDefault(&o.MaxRetry, max(time.Minute, o.MinRetry))
 	d := &Device{
 		schema:    schema,
+		refs:      newGraph(schema),
 		log:       o.Session.Log,
 		changed:   make(chan struct{}, 1),
 		audit:     make(chan struct{}, 1),

@@ -33,6 +33,7 @@ type reconciler struct {
 
 	dirty  map[string]bool // have may differ from want here
 	failed map[string]Failure
+	before map[string]Failure // failed before this pass, of what it is about
 }
 
 func newReconciler(d *Device) *reconciler {
@@ -196,18 +197,21 @@ func (rec *reconciler) pass(ctx context.Context, r *p4rt.Ready) error {
 		return nil
 	}
 	goal := rec.admit()
-	batches := rec.plan(goal)
-	rec.forgive(goal, batches)
-	if len(batches) > 0 {
-		rec.publish(ctx, Syncing)
-	}
 	clear(rec.dirty)
-	for i, batch := range batches {
-		if err := rec.write(ctx, r, batch); err != nil {
-			for _, later := range batches[i+1:] {
-				rec.leave(later)
-			}
+	for more := true; more; {
+		rec.hold(goal)
+		batches := rec.plan(goal)
+		if len(batches) > 0 {
+			rec.publish(ctx, Syncing)
+		}
+		var err error
+		if more, err = rec.writeAll(ctx, r, batches); err != nil {
 			return err
+		}
+		for key := range rec.failed { // later batches may not count on it
+			if _, ok := goal[key]; ok {
+				goal[key] = rec.have[key]
+			}
 		}
 	}
 	rec.conclude(ctx)
@@ -238,20 +242,19 @@ func (rec *reconciler) plan(goal map[string]tables.Entity) []tables.Batch {
 	return rec.d.schema.Plan(values(have), values(want), tables.PlanOptions{})
 }
 
-// forgive drops the failures of what needs no update any more: it is wanted as
-// it is by now.
-func (rec *reconciler) forgive(goal map[string]tables.Entity, batches []tables.Batch) {
-	planned := make(map[string]bool)
-	for _, batch := range batches {
-		for _, u := range batch {
-			planned[u.Entity.Key()] = true
+// writeAll writes the batches until an update is refused, and reports whether
+// that has left some unwritten.
+func (rec *reconciler) writeAll(ctx context.Context, r *p4rt.Ready, batches []tables.Batch) (more bool, err error) {
+	for i, batch := range batches {
+		failed := len(rec.failed)
+		if err := rec.write(ctx, r, batch); err != nil {
+			return false, err
+		}
+		if len(rec.failed) > failed && i < len(batches)-1 {
+			return true, nil
 		}
 	}
-	for key, f := range rec.failed {
-		if _, ok := goal[key]; ok && f.Attempts > 0 && !planned[key] {
-			delete(rec.failed, key)
-		}
-	}
+	return false, nil
 }
 
 // write writes one batch and learns from the answer.
@@ -300,7 +303,6 @@ func (rec *reconciler) write(ctx context.Context, r *p4rt.Ready, batch tables.Ba
 func (rec *reconciler) did(u tables.Update) {
 	key := u.Entity.Key()
 	rec.d.n.done[u.Op].Add(1)
-	delete(rec.failed, key)
 	rec.used.add(rec.have[key], -1)
 	delete(rec.have, key)
 	if u.Op != tables.Delete && !rec.d.untouched(u.Entity) {
@@ -334,7 +336,7 @@ func (rec *reconciler) refused(u tables.Update, err *p4rt.UpdateError) {
 func (rec *reconciler) fail(u tables.Update, err error) {
 	key := u.Entity.Key()
 	text := u.Op.String() + " " + rec.d.schema.Text(u.Entity)
-	rec.failed[key] = Failure{Key: key, Text: text, Err: err, Attempts: rec.failed[key].Attempts + 1}
+	rec.failed[key] = Failure{Key: key, Text: text, Err: err, Attempts: rec.before[key].Attempts + 1}
 	rec.d.log.Warn("update refused", "update", text, "err", err)
 }
 

@@ -1,6 +1,7 @@
 package device
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -86,38 +87,35 @@ func (d *Device) crowded(u usage, e tables.Entity) string {
 func (rec *reconciler) admit() map[string]tables.Entity {
 	d := rec.d
 	for key, f := range rec.failed {
-		if f.Attempts == 0 { // left out for want of room, which there may be now
+		if f.Attempts == 0 { // what it waited for may be there now
 			rec.dirty[key] = true
 		}
 	}
+	rec.before = make(map[string]Failure)
 	goal := make(map[string]tables.Entity, len(rec.dirty))
 	after := maps.Clone(rec.used)
 	var growing []string
 	for key := range rec.dirty {
 		old, e := rec.have[key], rec.want[key]
 		goal[key] = e
+		if f, ok := rec.failed[key]; ok {
+			rec.before[key] = f
+			delete(rec.failed, key)
+		}
 		if e != nil && grows(old, e) { // keeps its old room while others are seen to
 			growing = append(growing, key)
 			continue
 		}
 		after.add(old, -1)
 		after.add(e, 1)
-		if rec.failed[key].Attempts == 0 {
-			delete(rec.failed, key)
-		}
 	}
 	slices.Sort(growing)
 	for _, key := range growing {
 		old, e := rec.have[key], rec.want[key]
 		after.add(old, -1)
 		after.add(e, 1)
-		f, known := rec.failed[key]
-		wasLeftOut := known && f.Attempts == 0
 		room := d.crowded(after, e)
 		if room == "" {
-			if wasLeftOut {
-				delete(rec.failed, key)
-			}
 			continue
 		}
 		after.add(e, -1)
@@ -127,7 +125,7 @@ func (rec *reconciler) admit() map[string]tables.Entity {
 		if old != nil {
 			op = tables.Modify
 		}
-		if !wasLeftOut {
+		if !errors.Is(rec.before[key].Err, ErrNoRoom) {
 			d.n.noRoom.Add(1)
 		}
 		rec.failed[key] = Failure{

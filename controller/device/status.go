@@ -58,7 +58,7 @@ type Status struct {
 type Failure struct {
 	Key  string
 	Text string // what was to be done, by the program's names
-	// Err is a *p4rt.UpdateError, or wraps ErrNoRoom.
+	// Err is a *p4rt.UpdateError, or wraps ErrNoRoom or ErrHeld.
 	Err error
 	// Attempts is how often it was written in vain; 0 when it was refused
 	// before the write.

@@ -155,9 +155,7 @@ func (tg *target) dial(o p4rt.Options) *grpc.ClientConn {
 func (tg *target) controller(o device.Options) *device.Device {
 	tg.t.Helper()
 	o.Session.Name, o.Session.DeviceID = "leaf1", deviceID
-	o.Session.Pipeline = &p4rt.Pipeline{
-		Info: tg.program.P4Info, DeviceConfig: tg.program.DeviceConfig, Cookie: tg.program.Cookie,
-	}
+	o.Session.Pipeline = &p4rt.Pipeline{Info: tg.program.P4Info, DeviceConfig: tg.program.DeviceConfig}
 	if o.Session.ElectionID.IsZero() {
 		o.Session.ElectionID.Low = 1
 	}

@@ -1,6 +1,7 @@
 package p4rt
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -100,6 +101,18 @@ func (r *Ready) settlePipeline(ctx context.Context) error {
 	}
 	if proto.Equal(have.GetCookie(), r.cookie) {
 		return nil
+	}
+	if have != nil {
+		// Another controller, or another version of this one, may have made the cookie in
+		// another way. Setting the pipeline could clear the device's tables, so look closer.
+		all, err := r.s.PipelineConfig(ctx, p4v1.GetForwardingPipelineConfigRequest_ALL)
+		if err != nil {
+			return err
+		}
+		if proto.Equal(all.GetP4Info(), want.Info) && bytes.Equal(all.GetP4DeviceConfig(), want.DeviceConfig) {
+			r.cookie = all.GetCookie()
+			return nil
+		}
 	}
 	r.Cleared, err = r.setPipeline(ctx, have != nil)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 func TestPipelineDiffers(t *testing.T) {
 	const (
 		get       = "get COOKIE_ONLY"
+		all       = "get ALL"
 		reconcile = "set RECONCILE_AND_COMMIT"
 		commit    = "set VERIFY_AND_COMMIT"
 	)
@@ -35,17 +36,21 @@ func TestPipelineDiffers(t *testing.T) {
 	}{{
 		name:   "device keeps its state",
 		device: func(*script) {},
-		calls:  []string{get, reconcile, get},
+		calls:  []string{get, all, reconcile, get},
 	}, {
 		name:    "device cannot reconcile",
 		device:  func(d *script) { d.onSet = refuse(codes.Unimplemented) },
-		calls:   []string{get, reconcile, commit, get},
+		calls:   []string{get, all, reconcile, commit, get},
 		cleared: true,
 	}, {
 		name:    "state does not fit the new program",
 		device:  func(d *script) { d.onSet = refuse(codes.InvalidArgument) },
-		calls:   []string{get, reconcile, commit, get},
+		calls:   []string{get, all, reconcile, commit, get},
 		cleared: true,
+	}, {
+		name:   "same program under another cookie",
+		device: func(d *script) { d.config.P4Info, d.config.P4DeviceConfig = pipeline.Info, pipeline.DeviceConfig },
+		calls:  []string{get, all},
 	}, {
 		name:    "device has no pipeline",
 		device:  func(d *script) { d.config = nil },
