@@ -34,11 +34,12 @@ func (s *Server) activate(p *pipeline.Pipeline) {
 
 func (s *Server) pipelineOptions() pipeline.Options {
 	opts := pipeline.Options{
-		DropPort: s.opts.DropPort,
-		CPUPort:  s.opts.CPUPort,
-		Output:   s.output,
-		Digest:   s.digest,
-		Log:      s.opts.Log,
+		DropPort:       s.opts.DropPort,
+		CPUPort:        s.opts.CPUPort,
+		PriorityQueues: s.opts.PriorityQueues,
+		Output:         s.output,
+		Digest:         s.digest,
+		Log:            s.opts.Log,
 	}
 	for port := range s.down {
 		opts.Down = append(opts.Down, port)

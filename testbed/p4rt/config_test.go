@@ -85,7 +85,9 @@ func TestConfigThatDoesNotMatchItsProgram(t *testing.T) {
 	}{
 		{"unknown table", func(c *p4v1.ForwardingPipelineConfig) { c.P4Info.Tables[0].Preamble.Name = "x" }},
 		{"width of a field", func(c *p4v1.ForwardingPipelineConfig) { c.P4Info.Tables[0].MatchFields[0].Bitwidth = 17 }},
-		{"number of fields", func(c *p4v1.ForwardingPipelineConfig) { c.P4Info.Tables[2].MatchFields = c.P4Info.Tables[2].MatchFields[:1] }},
+		{"number of fields", func(c *p4v1.ForwardingPipelineConfig) {
+			c.P4Info.Tables[2].MatchFields = c.P4Info.Tables[2].MatchFields[:1]
+		}},
 		{"unknown action", func(c *p4v1.ForwardingPipelineConfig) { c.P4Info.Actions[1].Preamble.Name = "x" }},
 		{"width of a parameter", func(c *p4v1.ForwardingPipelineConfig) { c.P4Info.Actions[2].Params[0].Bitwidth = 8 }},
 		{"no action profile", func(c *p4v1.ForwardingPipelineConfig) {

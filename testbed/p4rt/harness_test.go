@@ -145,7 +145,7 @@ func (f *fixture) frames() []frame {
 
 // stream is a client's stream; its messages arrive on a channel.
 type stream struct {
-	f      *fixture
+	f *fixture
 	p4v1.P4Runtime_StreamChannelClient
 	cancel context.CancelFunc
 	in     chan *p4v1.StreamMessageResponse

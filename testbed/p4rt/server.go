@@ -46,9 +46,13 @@ type Options struct {
 	MaxClients int
 	// Roles judges role configurations; nil is [arbitration.FullAccess].
 	Roles arbitration.Scheme
+	// PriorityQueues is how many priorities packets may have; 0 is 1.
+	PriorityQueues int
 	// Output takes frames that leave on ports other than the CPU port. A frame
 	// is valid during the call only.
 	Output func(port uint32, frame []byte)
+	// Enter runs the packets of controllers; nil is [Server.Process].
+	Enter func(port uint32, frame []byte)
 	// Allow may refuse an update before it is tried. Nil allows all.
 	Allow func(*p4v1.Update) error
 	Log   *slog.Logger // nil: discarded
@@ -81,12 +85,16 @@ func New(opts Options) *Server {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Server{
+	s := &Server{
 		opts:    opts,
 		arbiter: arbitration.New(opts.DeviceID, opts.MaxClients, opts.Roles),
 		down:    make(map[uint32]bool),
 		clients: make(map[*client]struct{}),
 	}
+	if s.opts.Enter == nil {
+		s.opts.Enter = s.Process
+	}
+	return s
 }
 
 // GRPC returns a gRPC server that serves s, with the limits that P4Runtime

@@ -196,7 +196,7 @@ func (s *Server) packetOut(c *client, m *p4v1.PacketOut) error {
 	if err != nil {
 		return err
 	}
-	p.Process(s.opts.CPUPort, append(frame, m.GetPayload()...))
+	s.opts.Enter(s.opts.CPUPort, append(frame, m.GetPayload()...))
 	return nil
 }
 

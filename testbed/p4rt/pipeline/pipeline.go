@@ -108,6 +108,8 @@ func deviceData(b []byte) []byte {
 type Options struct {
 	DropPort uint32 // 0: bmv2's, 511
 	CPUPort  uint32 // what SDN_PORT_CPU stands for in replicas; 0: there is none
+	// PriorityQueues is how many priorities packets may have; 0 is 1.
+	PriorityQueues int
 	// Output takes the frames that leave on any port. A frame is valid during
 	// the call only.
 	Output func(port uint32, frame []byte)
@@ -169,8 +171,9 @@ func New(c *Config, opts Options) *Pipeline {
 	}
 	learners := make(map[string]*digest)
 	p.sw = engine.New(c.program, engine.Options{
-		DropPort: opts.DropPort,
-		Output:   p.output,
+		DropPort:       opts.DropPort,
+		PriorityQueues: opts.PriorityQueues,
+		Output:         p.output,
 		Digest: func(d engine.Digest) {
 			if dig := learners[d.Name]; dig != nil {
 				dig.learn(d.Fields)

@@ -1,0 +1,266 @@
+// Package target is one switch of the testbed: the packet engine, its
+// P4Runtime server, its ports, and faults on demand. It stands in for bmv2's
+// simple_switch_grpc.
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/keyway-nve/keyway/proto/bm"
+	"github.com/keyway-nve/keyway/testbed/engine"
+	"github.com/keyway-nve/keyway/testbed/p4rt"
+	"github.com/keyway-nve/keyway/testbed/p4rt/arbitration"
+)
+
+// DefaultSweep is how often bmv2 looks for entries that have timed out.
+const DefaultSweep = time.Second
+
+// Options configure a Target. The zero value is a switch with device id 0, as
+// bmv2 has it, without a CPU port, that can be reached from within the process
+// only.
+type Options struct {
+	DeviceID uint64
+	CPUPort  uint32 // packet I/O goes by this port; 0: there is none
+	DropPort uint32 // 0: bmv2's, 511
+	// PriorityQueues is how many priorities packets may have; 0 is 1.
+	PriorityQueues int
+	// Program is bmv2 JSON to start with, without P4Info. Nil: none.
+	Program []byte
+	// Address is the TCP address of the P4Runtime server, "host:port". Empty:
+	// it is reached by [Target.Dial] only.
+	Address string
+	// DataplaneAddress is the TCP address of bmv2's packet service
+	// (p4.bm.DataplaneInterface). Empty: there is none.
+	DataplaneAddress string
+	// Server are options for the P4Runtime server, such as credentials.
+	Server []grpc.ServerOption
+	// Roles judges role configurations; nil is [arbitration.FullAccess].
+	Roles arbitration.Scheme
+	// Output takes the frames that leave on ports to which nothing is attached.
+	// A frame is valid during the call only. Nil: they are dropped.
+	Output func(port uint32, frame []byte)
+	// Sweep is how often entries are looked at that may have timed out; 0 is
+	// DefaultSweep.
+	Sweep time.Duration
+	Log   *slog.Logger // nil: discarded
+}
+
+// Target is one switch. Its methods may be called by several goroutines at
+// once, Start and Close excepted.
+type Target struct {
+	opts   Options
+	faults Faults
+	ports  ports
+	stream packetStream // of bmv2's packet service
+
+	mu      sync.RWMutex
+	server  *p4rt.Server
+	grpc    *grpc.Server
+	inside  *bufconn.Listener
+	address net.Addr
+
+	dataplane        *grpc.Server
+	dataplaneAddress net.Addr
+
+	group  *errgroup.Group
+	cancel context.CancelFunc
+}
+
+// New returns a switch that does not run yet: frames pass, but nothing
+// listens. It refuses a Program that the engine does not take.
+func New(opts Options) (*Target, error) {
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	if opts.Sweep == 0 {
+		opts.Sweep = DefaultSweep
+	}
+	t := &Target{opts: opts}
+	if err := t.boot(); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// boot makes the server as it is after power up.
+func (t *Target) boot() error {
+	s := p4rt.New(p4rt.Options{
+		DeviceID:       t.opts.DeviceID,
+		CPUPort:        t.opts.CPUPort,
+		DropPort:       t.opts.DropPort,
+		PriorityQueues: t.opts.PriorityQueues,
+		Roles:          t.opts.Roles,
+		Output:         t.output,
+		Enter:          func(port uint32, frame []byte) { t.process(port, frame, 0) },
+		Allow:          t.faults.allow,
+		Log:            t.opts.Log,
+	})
+	if t.opts.Program != nil {
+		if err := s.Load(t.opts.Program); err != nil {
+			return err
+		}
+	}
+	for _, port := range t.ports.allDown() {
+		if err := s.SetPort(port, false); err != nil {
+			return err
+		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.server = s
+	return nil
+}
+
+// Start listens and begins to look for entries that time out. The target runs
+// until Close.
+func (t *Target) Start() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	t.cancel = cancel
+	t.group = &errgroup.Group{}
+	err := t.listen(t.opts.Address)
+	if err == nil && t.opts.DataplaneAddress != "" {
+		err = t.serveDataplane()
+	}
+	if err != nil {
+		return errors.Join(err, t.Close())
+	}
+	t.group.Go(func() error {
+		tick := time.NewTicker(t.opts.Sweep)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-tick.C:
+				t.current().Sweep()
+			}
+		}
+	})
+	return nil
+}
+
+// listen starts the P4Runtime server.
+func (t *Target) listen(address string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	opts := append([]grpc.ServerOption{
+		grpc.ChainUnaryInterceptor(t.faults.unary),
+		grpc.ChainStreamInterceptor(t.faults.stream),
+	}, t.opts.Server...)
+	t.grpc = t.server.GRPC(opts...)
+	t.inside = bufconn.Listen(1 << 20)
+	listeners := []net.Listener{t.inside}
+	if address != "" {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			return fmt.Errorf("p4runtime server: %w", err)
+		}
+		t.address = l.Addr()
+		listeners = append(listeners, l)
+	}
+	for _, l := range listeners {
+		g := t.grpc
+		t.group.Go(func() error { return served(g.Serve(l)) })
+	}
+	return nil
+}
+
+func served(err error) error {
+	if errors.Is(err, grpc.ErrServerStopped) {
+		return nil
+	}
+	return err
+}
+
+func (t *Target) serveDataplane() error {
+	l, err := net.Listen("tcp", t.opts.DataplaneAddress)
+	if err != nil {
+		return fmt.Errorf("packet service: %w", err)
+	}
+	t.dataplaneAddress = l.Addr()
+	t.dataplane = grpc.NewServer()
+	bm.RegisterDataplaneInterfaceServer(t.dataplane, &dataplane{target: t})
+	t.group.Go(func() error { return served(t.dataplane.Serve(l)) })
+	return nil
+}
+
+// Close stops the target. Connections are cut.
+func (t *Target) Close() error {
+	if t.cancel != nil {
+		t.cancel()
+	}
+	if t.dataplane != nil {
+		t.dataplane.Stop()
+	}
+	t.stop()
+	err := t.ports.close()
+	if t.group != nil {
+		err = errors.Join(err, t.group.Wait())
+	}
+	return err
+}
+
+// stop cuts the P4Runtime server off.
+func (t *Target) stop() {
+	t.mu.RLock()
+	s, g := t.server, t.grpc
+	t.mu.RUnlock()
+	if g != nil {
+		g.Stop()
+	}
+	s.Close()
+}
+
+// Wait returns when the target has been closed, or when a listener failed.
+func (t *Target) Wait() error { return t.group.Wait() }
+
+func (t *Target) current() *p4rt.Server {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.server
+}
+
+// Address returns where the P4Runtime server listens, or nil if it does not.
+func (t *Target) Address() net.Addr {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.address
+}
+
+// DataplaneAddress returns where bmv2's packet service listens, or nil.
+func (t *Target) DataplaneAddress() net.Addr { return t.dataplaneAddress }
+
+// Dial connects to the P4Runtime server within the process. The connection
+// follows the target through restarts, as one by TCP does.
+func (t *Target) Dial(opts ...grpc.DialOption) (*grpc.ClientConn, error) {
+	return grpc.NewClient("passthrough:///target", append([]grpc.DialOption{
+		grpc.WithContextDialer(t.DialContext),
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+	}, opts...)...)
+}
+
+// DialContext is a dialer for [grpc.WithContextDialer] that reaches the
+// P4Runtime server within the process, whatever the address.
+func (t *Target) DialContext(ctx context.Context, _ string) (net.Conn, error) {
+	t.mu.RLock()
+	l := t.inside
+	t.mu.RUnlock()
+	if l == nil {
+		return nil, errors.New("target does not run")
+	}
+	return l.DialContext(ctx)
+}
+
+// Stats returns what became of packets since the program was started.
+func (t *Target) Stats() engine.Stats { return t.current().Stats() }
