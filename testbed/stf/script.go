@@ -140,7 +140,7 @@ func (st *Statement) parsePacket(rest string) error {
 
 // parseEntry reads TABLE [PRIORITY] [KEY:VALUE ...] ACTION(ARG:VALUE, ...) [= ID].
 func (st *Statement) parseEntry(rest string) error {
-	open := strings.IndexByte(rest, '(')
+	open := unquotedIndex(rest, '(')
 	end := strings.LastIndexByte(rest, ')')
 	if open < 0 || end < open {
 		return errors.New("want an action with parentheses")
@@ -152,10 +152,7 @@ func (st *Statement) parseEntry(rest string) error {
 		}
 		st.ID = strings.TrimPrefix(strings.TrimSpace(id), "$")
 	}
-	words := strings.Fields(spaceOut.Replace(rest[:open]))
-	for i, w := range words { // quotes only protect names with odd characters
-		words[i] = strings.ReplaceAll(w, `"`, "")
-	}
+	words := splitWords(spaceOut.Replace(rest[:open]))
 	if len(words) < 2 {
 		return errors.New("want a table and an action")
 	}
@@ -188,6 +185,41 @@ func (st *Statement) parseEntry(rest string) error {
 	return nil
 }
 
+// splitWords splits at blanks that are not between quotes, and takes the quotes away.
+func splitWords(s string) []string {
+	var words []string
+	var b strings.Builder
+	quoted := false
+	for _, c := range s + " " {
+		switch {
+		case c == '"':
+			quoted = !quoted
+		case c == ' ' && !quoted:
+			if b.Len() > 0 {
+				words = append(words, b.String())
+				b.Reset()
+			}
+		default:
+			b.WriteRune(c)
+		}
+	}
+	return words
+}
+
+// unquotedIndex is strings.IndexByte outside of quotes.
+func unquotedIndex(s string, c byte) int {
+	quoted := false
+	for i := range len(s) {
+		switch {
+		case s[i] == '"':
+			quoted = !quoted
+		case s[i] == c && !quoted:
+			return i
+		}
+	}
+	return -1
+}
+
 // spaceOut takes the blanks away that may stand round a colon.
 var spaceOut = strings.NewReplacer(" : ", ":", ": ", ":", " :", ":")
 
@@ -196,5 +228,5 @@ func binding(w string) (Binding, error) {
 	if i <= 0 || i == len(w)-1 {
 		return Binding{}, fmt.Errorf("want NAME:VALUE, have %q", w)
 	}
-	return Binding{Name: strings.Trim(strings.TrimSpace(w[:i]), `"`), Value: strings.TrimSpace(w[i+1:])}, nil
+	return Binding{Name: strings.TrimSpace(w[:i]), Value: strings.TrimSpace(w[i+1:])}, nil
 }
