@@ -29,10 +29,14 @@ type EntryError struct {
 }
 
 func (e *EntryError) Error() string {
-	if e.Where == "" {
-		return e.Table + ": " + e.Err.Error()
+	text := e.Err.Error()
+	if e.Where != "" {
+		text = e.Where + ": " + text
 	}
-	return e.Table + ": " + e.Where + ": " + e.Err.Error()
+	if e.Table != "" {
+		text = e.Table + ": " + text
+	}
+	return text
 }
 
 func (e *EntryError) Unwrap() error { return e.Err }
@@ -171,7 +175,7 @@ func (b *Builder) Entry() (Entry, error) {
 		b.refuse("", fmt.Errorf("%w %d: it must be 0 here", ErrPriority, b.e.Priority))
 	}
 	if b.e.Table == "" {
-		b.refuse("(none)", fmt.Errorf("%w table: no such instance", ErrUnknown))
+		b.refuse("", fmt.Errorf("%w table: no such instance", ErrUnknown))
 	}
 	if len(b.errs) > 0 {
 		return Entry{}, errors.Join(b.errs...)
