@@ -75,7 +75,9 @@ func (c *checker) once(path, kind string, key any) {
 	c.seen[k] = path
 }
 
-func isName(s string) bool {
+// IsName reports whether s can name something: 1 to 63 lower-case letters and digits, with hyphens, dots and underscores between them. A name is
+// safe as the name of a file, too.
+func IsName(s string) bool {
 	for i := range len(s) {
 		alphanumeric := s[i] >= 'a' && s[i] <= 'z' || s[i] >= '0' && s[i] <= '9'
 		inside := i > 0 && i < len(s)-1
@@ -87,7 +89,7 @@ func isName(s string) bool {
 }
 
 func (c *checker) name(path, kind, name string) {
-	if !isName(name) {
+	if !IsName(name) {
 		c.report(path, "%q is not a name: want 1 to 63 lower-case letters and digits, with hyphens, dots and underscores between them", name)
 		return
 	}

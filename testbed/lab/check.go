@@ -24,6 +24,13 @@ type checker struct {
 	replayable map[string]bool
 }
 
+// name reports what cannot name a lab, wire or authority, of which the first two become files.
+func (c *checker) name(path, name string) {
+	if !intent.IsName(name) {
+		c.doc.Errorf(path, "%q is not a name: want 1 to 63 lower-case letters and digits, with hyphens, dots and underscores between them", name)
+	}
+}
+
 func (c *checker) wires() {
 	names, ends := map[string]bool{}, map[wire.End]bool{}
 	for _, e := range c.lab.Intent.Endpoints {
@@ -31,6 +38,7 @@ func (c *checker) wires() {
 	}
 	for i, w := range c.lab.Topology.Wires {
 		at := manifest.Index("topology.wires", i)
+		c.name(at+".name", w.Name)
 		if names[w.Name] {
 			c.doc.Errorf(at+".name", "%s already names a wire; those of endpoints are named after them", w.Name)
 		}
@@ -60,6 +68,7 @@ func (c *checker) authorities() {
 	names := map[string]bool{}
 	for i, a := range c.lab.Authorities {
 		at := manifest.Index("authorities", i)
+		c.name(at+".name", a.Name)
 		if names[a.Name] {
 			c.doc.Errorf(at+".name", "another authority is named %s", a.Name)
 		}

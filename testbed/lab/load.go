@@ -47,6 +47,7 @@ func fromDocument(doc *manifest.Document) (*Lab, error) {
 // check reports what is wrong with a lab whose parts were decoded. The scenario is checked against the truth as it will be at each step.
 func check(doc *manifest.Document, l *Lab) {
 	c := &checker{doc: doc, lab: l, truth: l.Intent, replayable: map[string]bool{}}
+	c.name("name", l.Name)
 	c.intent()
 	c.wires()
 	c.authorities()

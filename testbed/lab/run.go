@@ -210,9 +210,11 @@ func (r *runner) settle(ctx context.Context) error {
 		if err := r.net.Settle(ctx); err != nil {
 			return err
 		}
-		for name, c := range r.controllers {
-			if err := c.Settle(ctx); err != nil {
-				return fmt.Errorf("authority %s: %w", name, err)
+		for _, a := range r.lab.Authorities {
+			if c := r.controllers[a.Name]; c != nil {
+				if err := c.Settle(ctx); err != nil {
+					return fmt.Errorf("authority %s: %w", a.Name, err)
+				}
 			}
 		}
 		if err := r.net.Settle(ctx); err != nil {
@@ -224,17 +226,21 @@ func (r *runner) settle(ctx context.Context) error {
 	}
 }
 
-// close ends everything, controllers first.
+// close ends everything that was started, controllers first.
 func (r *runner) close() error {
 	var errs []error
-	for name, c := range r.controllers {
-		if err := c.Close(); err != nil {
-			errs = append(errs, fmt.Errorf("authority %s: %w", name, err))
+	for _, a := range r.lab.Authorities {
+		if c := r.controllers[a.Name]; c != nil {
+			if err := c.Close(); err != nil {
+				errs = append(errs, fmt.Errorf("authority %s: %w", a.Name, err))
+			}
 		}
 	}
-	for name, d := range r.devices {
-		if err := d.Close(); err != nil {
-			errs = append(errs, fmt.Errorf("device %s: %w", name, err))
+	for _, spec := range r.lab.Intent.Devices {
+		if d := r.devices[spec.Name]; d != nil {
+			if err := d.Close(); err != nil {
+				errs = append(errs, fmt.Errorf("device %s: %w", spec.Name, err))
+			}
 		}
 	}
 	r.net.Close()
