@@ -8,7 +8,6 @@ package p4
 import (
 	"crypto/sha256"
 	"embed"
-	"encoding/binary"
 	"fmt"
 	"io/fs"
 	"path"
@@ -33,9 +32,6 @@ type Program struct {
 	// DeviceConfig is the bmv2 JSON, as bmv2 takes it in
 	// ForwardingPipelineConfig.p4_device_config.
 	DeviceConfig []byte
-	// Cookie identifies this P4Info and device config (P4Runtime
-	// specification, section 12.1): the same bytes have the same cookie.
-	Cookie uint64
 }
 
 // NVE returns the network virtualization edge.
@@ -57,15 +53,7 @@ func load(name string) (*Program, error) {
 	if err := prototext.Unmarshal(text, info); err != nil {
 		return nil, fmt.Errorf("p4 program %s: P4Info: %w", name, err)
 	}
-	h := sha256.New()
-	h.Write(text)
-	h.Write(config)
-	return &Program{
-		Name:         name,
-		P4Info:       info,
-		DeviceConfig: config,
-		Cookie:       binary.BigEndian.Uint64(h.Sum(nil)),
-	}, nil
+	return &Program{Name: name, P4Info: info, DeviceConfig: config}, nil
 }
 
 // SourceDigest returns the digest of the sources that are compiled in: of every

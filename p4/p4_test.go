@@ -107,14 +107,3 @@ func TestOptionWindow(t *testing.T) {
 		}
 	}
 }
-
-func TestCookie(t *testing.T) {
-	p := programs(t)
-	if p[0].Cookie == p[1].Cookie || p[0].Cookie == 0 {
-		t.Errorf("cookies %x and %x", p[0].Cookie, p[1].Cookie)
-	}
-	again := programs(t)
-	if again[0].Cookie != p[0].Cookie {
-		t.Errorf("cookie of the same program: %x, then %x", p[0].Cookie, again[0].Cookie)
-	}
-}

@@ -1,0 +1,270 @@
+package render
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/keyway-nve/keyway/controller/intent"
+	"github.com/keyway-nve/keyway/controller/miss"
+	"github.com/keyway-nve/keyway/tables"
+	"github.com/keyway-nve/keyway/tables/nve"
+)
+
+// What an NVE writes into outer IP headers. The tunnel is a pipe: the tenant's
+// TTL and DSCP stay inside (RFC 8926 section 4.4.2).
+const (
+	outerTTL  = 64
+	outerDSCP = 0
+)
+
+// nve renders a network virtualization edge.
+func (r *renderer) nve() {
+	r.add(nve.DefaultNodeIdentity(r.node(r.self.Name)))
+	if r.self.UnknownCritical == intent.MissPunt {
+		r.add(nve.DefaultCriticalMissPuntCritical())
+	} else {
+		r.add(nve.DefaultCriticalMissDropCritical())
+	}
+	for reason := miss.NVGREExt; reason <= miss.NoDestination; reason++ {
+		r.out = append(r.out, tables.MeterCell{Meter: nve.MeterPunt, Index: int64(reason), Rates: &tables.Rates{
+			CIR: r.in.Options.PuntRate, CommittedBurst: r.in.Options.PuntBurst,
+			PIR: r.in.Options.PuntRate, PeakBurst: r.in.Options.PuntBurst,
+		}})
+	}
+	for _, pa := range r.self.ProviderAddresses {
+		r.add(nve.LocalAddressKey{Address: pa}.Terminate())
+	}
+
+	e := &edge{renderer: r}
+	for _, vn := range r.in.Intent.VirtualNetworks {
+		e.virtualNetwork(vn)
+	}
+	r.send(&e.sends)
+	r.receive(&e.receives)
+	e.trace()
+}
+
+// edge gathers what an NVE's virtual networks share: tunnels, next hops, and
+// layouts in both directions.
+type edge struct {
+	*renderer
+	sends, receives layouts
+	tunnels         map[string]tunnel
+	neighbors       map[intent.Route]bool
+	origins         []string
+}
+
+// tunnel is the way to another NVE in one encapsulation.
+type tunnel struct {
+	number uint16
+	port   uint16
+}
+
+func (e *edge) virtualNetwork(vn intent.VirtualNetwork) {
+	var members []string
+	for d := range e.in.Intent.Members(vn.Name) {
+		members = append(members, d.Name)
+	}
+	if !slices.Contains(members, e.self.Name) {
+		return
+	}
+	e.add(nve.VirtualNetworkKey{VNI: uint32(vn.VNI)}.Member())
+	var toAll, toLocal []tables.Replica
+	for _, other := range members {
+		if other == e.self.Name {
+			continue
+		}
+		e.source(vn, other)
+		if t, ok := e.towards(vn, other); ok {
+			toAll = append(toAll, tables.Replica{Port: uint32(t.port), Instance: uint32(t.number)})
+		}
+	}
+	for _, ep := range e.in.Intent.Endpoints {
+		if ep.VirtualNetwork != vn.Name {
+			continue
+		}
+		if ep.Device != e.self.Name {
+			e.remote(vn, ep)
+			continue
+		}
+		e.local(vn, ep)
+		if here := (tables.Replica{Port: uint32(ep.Port)}); !slices.Contains(toLocal, here) {
+			toLocal = append(toLocal, here)
+		}
+	}
+	e.flood(vn, "all", false, append(toAll, toLocal...))
+	e.flood(vn, "local", true, toLocal)
+	e.policies(vn)
+}
+
+// source lets another NVE send into a virtual network here.
+func (e *edge) source(vn intent.VirtualNetwork, other string) {
+	p, ok := e.in.Intent.Path(vn.Name, other, e.self.Name)
+	if !ok {
+		e.fail(fmt.Errorf("virtual network %s: %w from %s to %s", vn.Name, ErrNoPath, other, e.self.Name))
+		return
+	}
+	e.add(nve.SourceNVEKey{VNI: uint32(vn.VNI), Address: p.Local}.Allow(uint16(e.node(other)), false))
+	e.receives.number(p.Layout)
+	if layoutHas(p.Layout, intent.FieldOrigin) && !slices.Contains(e.origins, other) {
+		e.origins = append(e.origins, other)
+	}
+}
+
+func layoutHas(options []intent.OptionType, f intent.Field) bool {
+	return slices.ContainsFunc(options, func(o intent.OptionType) bool {
+		return slices.ContainsFunc(o.Words, func(w intent.Word) bool { return w.Field == f })
+	})
+}
+
+// towards returns the tunnel to another NVE of a virtual network, and renders it
+// the first time.
+func (e *edge) towards(vn intent.VirtualNetwork, other string) (tunnel, bool) {
+	p, ok := e.in.Intent.Path(vn.Name, e.self.Name, other)
+	if !ok {
+		e.fail(fmt.Errorf("virtual network %s: %w from %s to %s", vn.Name, ErrNoPath, e.self.Name, other))
+		return tunnel{}, false
+	}
+	name := fmt.Sprintf("%s %v %v", other, p.Encapsulation, p.Remote)
+	if t, ok := e.tunnels[name]; ok {
+		return t, true
+	}
+	route, ok := e.way(p.Remote)
+	if !ok {
+		e.fail(fmt.Errorf("%w in the underlay from %s to %s (%v)", ErrNoPath, e.self.Name, other, p.Remote))
+		return tunnel{}, false
+	}
+	t := tunnel{
+		number: uint16(e.in.Numbers.Of("tunnel of "+e.self.Name, name)),
+		port:   route.Port,
+	}
+	if e.tunnels == nil {
+		e.tunnels = make(map[string]tunnel)
+	}
+	e.tunnels[name] = t
+	e.tunnel(t, p, e.nextHop(route))
+	return t, true
+}
+
+func (e *edge) tunnel(t tunnel, p intent.Path, nextHop uint16) {
+	key := nve.TunnelKey{Tunnel: t.number}
+	v4 := p.Remote.Is4()
+	layout := e.sends.number(p.Layout)
+	frame := e.maxFrame(p)
+	switch {
+	case p.Encapsulation == intent.NVGRE && v4:
+		e.add(key.NVGREIPv4(p.Local, p.Remote, outerDSCP, outerTTL, nextHop, frame))
+	case p.Encapsulation == intent.NVGRE:
+		e.add(key.NVGREIPv6(p.Local, p.Remote, outerDSCP, outerTTL, nextHop, frame))
+	case v4:
+		e.add(key.GeneveIPv4(p.Local, p.Remote, outerDSCP, outerTTL, true, layout, nextHop, frame))
+	default:
+		e.add(key.GeneveIPv6(p.Local, p.Remote, outerDSCP, outerTTL, true, layout, nextHop, frame))
+	}
+	e.add(nve.UnderlayPathKey{Tunnel: t.number}.Via(t.port))
+}
+
+// maxFrame is the longest tenant frame that the path carries whole.
+func (e *edge) maxFrame(p intent.Path) uint16 {
+	n := e.in.Options.UnderlayMTU - 20
+	if !p.Remote.Is4() {
+		n -= 20
+	}
+	n -= 8 // GRE with key, or the Geneve base header
+	if p.Encapsulation == intent.Geneve {
+		n -= 8 // UDP
+		for _, o := range p.Layout {
+			n -= 4 * o.Size()
+		}
+	}
+	return uint16(max(n, 0))
+}
+
+// nextHop returns the number of the neighbor that a route leads to, and renders
+// it the first time.
+func (e *edge) nextHop(route intent.Route) uint16 {
+	route.Prefix = netip.Prefix{} // the neighbor is the same for all prefixes
+	n := uint16(e.in.Numbers.Of("next hop of "+e.self.Name, fmt.Sprintf("%d %v", route.Port, route.NextHop)))
+	if e.neighbors[route] {
+		return n
+	}
+	if e.neighbors == nil {
+		e.neighbors = make(map[intent.Route]bool)
+	}
+	e.neighbors[route] = true
+	for _, p := range e.self.Ports {
+		if p.Number == route.Port {
+			e.add(nve.NeighborKey{NextHop: n}.Resolve(p.MAC, route.NextHop))
+			return n
+		}
+	}
+	e.fail(fmt.Errorf("route by port %d, which %s does not have", route.Port, e.self.Name))
+	return n
+}
+
+func (e *edge) local(vn intent.VirtualNetwork, ep intent.Endpoint) {
+	e.add(nve.AttachmentKey{Port: ep.Port, VLAN: ep.VLAN}.Attach(uint32(vn.VNI), ep.Group, ep.LogicalPort))
+	e.add(nve.EndpointKey{VNI: uint32(vn.VNI), MAC: ep.MAC}.Local(ep.Port, ep.Group))
+	if ep.LogicalPort != 0 {
+		e.add(nve.LogicalPortKey{VNI: uint32(vn.VNI), LogicalPort: ep.LogicalPort}.LocalPort(ep.Port, ep.Group))
+	}
+	if ep.VLAN != 0 {
+		e.add(nve.PortTagKey{Port: ep.Port, VNI: uint32(vn.VNI)}.Tag(ep.VLAN))
+	}
+}
+
+// remote sends for an endpoint to the NVE that it is behind, or to which a
+// message from the wire that was believed has redirected it.
+func (e *edge) remote(vn intent.VirtualNetwork, ep intent.Endpoint) {
+	at := ep.Device
+	if e.in.Overrides != nil {
+		if o, ok := e.in.Overrides.Lookup(miss.Place{Device: e.self.Name, VNI: vn.VNI, MAC: ep.MAC}); ok {
+			at = o.Device
+		}
+	}
+	if t, ok := e.towards(vn, at); ok {
+		e.add(nve.EndpointKey{VNI: uint32(vn.VNI), MAC: ep.MAC}.Remote(t.number, ep.LogicalPort))
+	}
+}
+
+func (e *edge) flood(vn intent.VirtualNetwork, scope string, fromUnderlay bool, replicas []tables.Replica) {
+	group := e.in.Numbers.Of("multicast group of "+e.self.Name, vn.Name+" "+scope)
+	e.out = append(e.out, tables.MulticastGroup{ID: group, Replicas: replicas})
+	e.add(nve.FloodKey{VNI: uint32(vn.VNI), FromUnderlay: fromUnderlay}.Replicate(uint16(group)))
+}
+
+// Priorities of group policies: a pair of groups before the rest.
+const (
+	policyOfPair = 20
+	policyOfRest = 10
+)
+
+func (e *edge) policies(vn intent.VirtualNetwork) {
+	for _, p := range e.in.Intent.GroupPolicies {
+		if p.VirtualNetwork != vn.Name {
+			continue
+		}
+		key := nve.GroupPolicyKey{
+			VNI:              uint32(vn.VNI),
+			SourceGroup:      tables.Is(p.From),
+			DestinationGroup: tables.Is(p.To),
+			Priority:         policyOfPair,
+		}
+		if p.Action == intent.Deny {
+			e.add(key.Deny())
+		} else {
+			e.add(key.Permit())
+		}
+	}
+	if vn.DefaultPolicy == intent.Deny {
+		e.add(nve.GroupPolicyKey{VNI: uint32(vn.VNI), Priority: policyOfRest}.Deny())
+	}
+}
+
+// trace counts what is seen of the NVEs that put their node id into options.
+func (e *edge) trace() {
+	for _, origin := range e.origins {
+		e.add(nve.TraceWatchKey{Origin: e.node(origin), Priority: 1}.Count())
+	}
+}

@@ -1,0 +1,118 @@
+// Package render turns an intent into what each device should hold.
+//
+// It is pure: the same intent, overrides and numbers give the same entities,
+// whatever was rendered before. Nothing here talks to a device; the order in
+// which a device gets there is the planner's (tables.Schema.Plan).
+//
+// The numbers that tables use for devices, tunnels and groups come from
+// [Numbers], so that a name keeps its number while the intent changes round it.
+// A layout's number is derived from its content instead: other options are
+// another layout, never the same number with another meaning.
+package render
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/keyway-nve/keyway/controller/intent"
+	"github.com/keyway-nve/keyway/controller/miss"
+	"github.com/keyway-nve/keyway/tables"
+)
+
+// ErrNoDevice is the fault of a device that the intent does not have.
+var ErrNoDevice = errors.New("no such device")
+
+// ErrNoPath is the fault of two NVEs of one virtual network that cannot reach
+// each other.
+var ErrNoPath = errors.New("no path")
+
+// Options are what an operator may set for all devices. The zero value is
+// usable.
+type Options struct {
+	// UnderlayMTU is the longest IP packet that the underlay carries, in
+	// bytes; 0 means 9000. What is left of it for a tenant's frame follows from
+	// the tunnel's headers and options (RFC 8926 section 4.4.1).
+	UnderlayMTU int
+	// PuntRate is how many packets a second each reason may punt, and PuntBurst
+	// how many at once; 0 means 1000 and 256.
+	PuntRate, PuntBurst int64
+}
+
+func (o Options) withDefaults() Options {
+	o.UnderlayMTU = cmp.Or(o.UnderlayMTU, 9000)
+	o.PuntRate = cmp.Or(o.PuntRate, 1000)
+	o.PuntBurst = cmp.Or(o.PuntBurst, 256)
+	return o
+}
+
+// Input is what rendering a device depends on.
+type Input struct {
+	Intent    *intent.Intent
+	Overrides *miss.Overrides // nil is none
+	Numbers   *Numbers        // new names are numbered in it
+	Options   Options
+}
+
+// Device returns what the named device should hold. The error joins every
+// reason why that cannot be said, each naming what it is about; there are no
+// entities then.
+func Device(in Input, name string) ([]tables.Entity, error) {
+	in.Options = in.Options.withDefaults()
+	d, ok := in.Intent.Device(name)
+	if !ok {
+		return nil, fmt.Errorf("device %s: %w", name, ErrNoDevice)
+	}
+	r := &renderer{in: in, self: d, routes: in.Intent.Routes(name)}
+	switch d.Role {
+	case intent.RoleNVE:
+		r.nve()
+	case intent.RoleTransit:
+		r.transit()
+	default:
+		r.fail(fmt.Errorf("role %v", d.Role))
+	}
+	if len(r.errs) > 0 {
+		return nil, fmt.Errorf("device %s: %w", name, errors.Join(r.errs...))
+	}
+	return r.out, nil
+}
+
+// renderer gathers what one device should hold.
+type renderer struct {
+	in     Input
+	self   intent.Device
+	routes []intent.Route
+	out    []tables.Entity
+	errs   []error
+}
+
+func (r *renderer) fail(err error) { r.errs = append(r.errs, err) }
+
+// add takes the result of a binding's action.
+func (r *renderer) add(e tables.Entry, err error) {
+	if err != nil {
+		r.fail(err)
+		return
+	}
+	r.out = append(r.out, e)
+}
+
+// way returns the route that the device takes to a provider address.
+func (r *renderer) way(pa netip.Addr) (intent.Route, bool) { return Way(r.routes, pa) }
+
+// Way returns the longest of the routes that holds a provider address.
+func Way(routes []intent.Route, pa netip.Addr) (intent.Route, bool) {
+	best, found := intent.Route{}, false
+	for _, route := range routes {
+		if route.Prefix.Contains(pa) && (!found || route.Prefix.Bits() > best.Prefix.Bits()) {
+			best, found = route, true
+		}
+	}
+	return best, found
+}
+
+// node returns the number of an NVE: its node id, and the index of its counters
+// at those that receive from it.
+func (r *renderer) node(device string) uint32 { return r.in.Numbers.Of("node", device) }
