@@ -3,6 +3,7 @@ package tables_test
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -122,4 +123,110 @@ func TestAliasOfSeveral(t *testing.T) {
 	if !errors.Is(err, tables.ErrAmbiguous) || !strings.Contains(err.Error(), "Ingress.endpoint, Ingress.tunnel") {
 		t.Errorf("got %v", err)
 	}
+}
+
+func TestAnnotations(t *testing.T) {
+	info := demoInfo(t)
+	p := info.GetTables()[0].Preamble
+	p.Annotations = []string{
+		"@brief", "@empty()", "@list(a , b.c ,(d, e), \"f, g\")", `@text("say \"hi\",\n\tall")`, "@list(again)", "@odd(a,)",
+		"@open(x", "  @blank ( one two ) ",
+	}
+	p.StructuredAnnotations = []*p4configv1.StructuredAnnotation{
+		{Name: "exprs", Body: &p4configv1.StructuredAnnotation_ExpressionList{ExpressionList: &p4configv1.ExpressionList{
+			Expressions: []*p4configv1.Expression{
+				{Value: &p4configv1.Expression_StringValue{StringValue: "x"}},
+				{Value: &p4configv1.Expression_Int64Value{Int64Value: -4}},
+				{Value: &p4configv1.Expression_BoolValue{BoolValue: true}},
+				{},
+			},
+		}}},
+		{Name: "pairs", Body: &p4configv1.StructuredAnnotation_KvPairList{KvPairList: &p4configv1.KeyValuePairList{
+			KvPairs: []*p4configv1.KeyValuePair{{Key: "k", Value: &p4configv1.Expression{Value: &p4configv1.Expression_Int64Value{Int64Value: 7}}}},
+		}}},
+	}
+	s, err := tables.NewSchema(info)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := s.Table("endpoint")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		name string
+		args []string
+		ok   bool
+	}{
+		{"brief", nil, true},
+		{"empty", nil, true},
+		{"list", []string{"a", "b.c", "(d,e)", "f, g"}, true},
+		{"text", []string{"say \"hi\",\n\tall"}, true},
+		{"odd", []string{"a", ""}, true},
+		{"open", []string{"x"}, true},
+		{"blank", []string{"onetwo"}, true},
+		{"exprs", []string{"x", "-4", "true", ""}, true},
+		{"pairs", []string{"k=7"}, true},
+		{"none", nil, false},
+	} {
+		args, ok := table.Annotation(tc.name)
+		if diff := cmp.Diff(tc.args, args); ok != tc.ok || diff != "" {
+			t.Errorf("@%s: %v (-want +got):\n%s", tc.name, ok, diff)
+		}
+	}
+	n := 0
+	for range table.Annotations.All("list") {
+		n++
+	}
+	if n != 2 {
+		t.Errorf("@list occurs %d times, want 2", n)
+	}
+	table, err = s.Table("acl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.TrimSpace(table.Restriction()); got != "// A port needs a protocol.\n    l4_port::mask != 0 -> proto::mask != 0;" {
+		t.Errorf("restriction %q", got)
+	}
+}
+
+func TestReferences(t *testing.T) {
+	var out strings.Builder
+	for _, r := range demo(t).References() {
+		fmt.Fprint(&out, r)
+		if r.Soft {
+			fmt.Fprint(&out, " (order only)")
+		}
+		fmt.Fprintln(&out)
+	}
+	golden(t, "references.golden", out.String())
+}
+
+func TestInconsistent(t *testing.T) {
+	info := demoInfo(t)
+	info.Tables[0].Preamble.Id = 0
+	info.Tables[1].Preamble.Id = info.Tables[2].Preamble.Id
+	info.Tables[3].Preamble.Name = info.Tables[2].Preamble.Name
+	info.Tables[4].MatchFields[0].Id = 0
+	info.Tables[5].ActionRefs[0].Id = 0x1ffffff
+	info.Tables[6].ImplementationId = 0x11000001
+	info.Tables[7].InitialDefaultAction = &p4configv1.TableActionCall{ActionId: 0x1000010}
+	info.DirectCounters[0].DirectTableId = 9
+	for _, a := range info.GetActions() {
+		for _, p := range a.GetParams() {
+			switch p.GetName() {
+			case "group":
+				p.Annotations = []string{"@refers_to(builtin::multicast_group_table, group)"}
+			case "layout_id":
+				p.Annotations = []string{"@refers_to(extract)"}
+			case "vrf":
+				p.Annotations = []string{"@refers_to(route, dst_ip)", "@refers_to(copy, id)"}
+			}
+		}
+	}
+	_, err := tables.NewSchema(info)
+	if !errors.Is(err, tables.ErrSchema) {
+		t.Errorf("got %v", err)
+	}
+	golden(t, "inconsistent.golden", fmt.Sprintln(err))
 }

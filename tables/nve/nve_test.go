@@ -100,6 +100,8 @@ func TestTunnel(t *testing.T) {
 		{nve.TableUnderlayPath, nve.TableEndpoint},
 		{"multicast group 9", nve.TableFlood},
 		{nve.ReadGroup.Table(), nve.TableOptionLayout},
+		{nve.PlaceWord1.Table(), nve.TableSendLayout},
+		{nve.TableTunnel, "multicast group 9"},
 	} {
 		if at[order[0]] >= at[order[1]] {
 			t.Errorf("%s in batch %d, %s in batch %d", order[0], at[order[0]], order[1], at[order[1]])
