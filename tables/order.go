@@ -235,23 +235,20 @@ func (p *planner) split() bool {
 	return true
 }
 
-// force returns steps that references cannot order: they go in a circle, or
-// want breaks them.
+// force returns steps that references cannot order, since they go in a circle
+// or want breaks them: what is to be made, then what is to be deleted.
 func (p *planner) force() []*step {
 	if steps := p.ready(forced); len(steps) > 0 {
 		return steps
 	}
+	left := func(st *step) bool { return !st.done && st.op == Delete }
+	if !slices.ContainsFunc(p.steps, left) {
+		left = func(st *step) bool { return !st.done }
+	}
 	var steps []*step
 	for _, st := range p.steps {
-		if !st.done && (st.op == Delete || st.room == nil || st.room.free() > 0) {
+		if left(st) {
 			steps = append(steps, st)
-		}
-	}
-	if len(steps) == 0 {
-		for _, st := range p.steps {
-			if !st.done {
-				steps = append(steps, st)
-			}
 		}
 	}
 	return steps

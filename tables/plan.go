@@ -1,6 +1,9 @@
 package tables
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // Op is what an update does, with P4Runtime's numbers.
 type Op uint8
@@ -58,6 +61,10 @@ type PlanOptions struct {
 // before any that must go is deleted: nothing falls to a new default that has
 // an entry in either state. Defaults and meters that are not wanted go back to
 // the program's own.
+//
+// Within a batch, entries of a high priority or a long prefix are made before
+// and deleted after others, so that a device which keeps the order, as most
+// do, never shows a rule without its exceptions.
 //
 // At every moment, whatever the order within a batch, each reference that
 // both states can resolve resolves, and no table holds more entries than its
@@ -351,6 +358,20 @@ func (p *planner) use(ns []need, by int) {
 	}
 }
 
+// rank is higher for what is looked up first: an entry's priority or prefix.
+func rank(e Entity) int {
+	entry, ok := e.(Entry)
+	if !ok {
+		return 0
+	}
+	for i := range entry.Matches {
+		if entry.Matches[i].Kind == KindLPM {
+			return entry.Matches[i].Prefix
+		}
+	}
+	return int(entry.Priority)
+}
+
 func (p *planner) done() bool { return p.left == 0 }
 
 // write appends a batch of these steps and does them; false if there are none.
@@ -358,6 +379,12 @@ func (p *planner) write(steps []*step) bool {
 	if len(steps) == 0 {
 		return false
 	}
+	slices.SortStableFunc(steps, func(a, b *step) int {
+		if a.op == Delete || b.op == Delete {
+			return cmp.Compare(rank(a.old), rank(b.old))
+		}
+		return cmp.Compare(rank(b.new), rank(a.new))
+	})
 	batch := make(Batch, len(steps))
 	for i, st := range steps {
 		switch {
