@@ -81,9 +81,7 @@ func (d *dataplane) PacketStream(stream bm.DataplaneInterface_PacketStreamServer
 		if req.GetDeviceId() != t.opts.DeviceID || len(req.GetPacket()) == 0 {
 			continue
 		}
-		if t.ports.in(req.GetPort(), req.GetPacket()) {
-			t.process(req.GetPort(), req.GetPacket(), req.GetId())
-		}
+		t.inject(req.GetPort(), req.GetPacket(), req.GetId())
 	}
 }
 

@@ -137,9 +137,17 @@ func (t *Target) DetachPort(n uint32) {
 // Inject runs a frame that arrives on a port. What it causes has left when
 // Inject returns. The frame is not kept.
 func (t *Target) Inject(n uint32, frame []byte) {
-	if t.ports.in(n, frame) {
-		t.process(n, frame, 0)
+	t.inject(n, frame, 0)
+}
+
+func (t *Target) inject(n uint32, frame []byte, id uint64) {
+	if !t.ports.in(n, frame) {
+		return
 	}
+	if t.opts.Dump != nil {
+		t.opts.Dump("in", n, frame)
+	}
+	t.process(n, frame, id)
 }
 
 // SetPort takes a port up or down. A port that is down passes no frame either
@@ -197,6 +205,9 @@ func (t *Target) output(n uint32, frame []byte) {
 
 func (t *Target) transmit(n uint32, frame []byte, id uint64) {
 	if sink := t.ports.out(n, frame, t.rest(n, id)); sink != nil {
+		if t.opts.Dump != nil {
+			t.opts.Dump("out", n, frame)
+		}
 		sink(frame)
 	}
 }

@@ -50,6 +50,8 @@ type Options struct {
 	// Output takes the frames that leave on ports to which nothing is attached.
 	// A frame is valid during the call only. Nil: they are dropped.
 	Output func(port uint32, frame []byte)
+	// Dump, unless nil, is shown each frame that passes a port: "in" or "out".
+	Dump func(direction string, port uint32, frame []byte)
 	// Sweep is how often entries are looked at that may have timed out; 0 is
 	// DefaultSweep.
 	Sweep time.Duration
