@@ -230,21 +230,24 @@ func (d *idealDevice) fromUnderlay(frame []byte) {
 	rest, _ := eth.Decode(frame)
 	var payload []byte
 	var protocol ip.Protocol
+	var known bool
 	var err error
 	if eth.Type == ethernet.TypeIPv6 {
 		var h ip.V6
 		if payload, err = h.Decode(rest); err == nil {
 			payload, err = h.Payload(payload)
+			known = d.knows(h.Src)
 		}
 		protocol = h.NextHeader
 	} else {
 		var h ip.V4
 		if payload, err = h.Decode(rest); err == nil {
 			payload, err = h.Payload(payload)
+			known = d.knows(h.Src) && ip.Checksum(rest[:ip.V4HeaderLen]) == 0
 		}
 		protocol = h.Protocol
 	}
-	if err != nil {
+	if err != nil || !known {
 		d.drops++
 		return
 	}
@@ -261,6 +264,11 @@ func (d *idealDevice) fromUnderlay(frame []byte) {
 	if err != nil || h.CheckOptions() != nil || !d.deliverInner(h.VNI, inner) {
 		d.drops++
 	}
+}
+
+// knows reports whether an address is the provider address of a device.
+func (d *idealDevice) knows(a netip.Addr) bool {
+	return slices.ContainsFunc(d.view.Devices, func(x intent.Device) bool { return slices.Contains(x.ProviderAddresses, a) })
 }
 
 // deliverInner reports false if the frame's destination is not here.

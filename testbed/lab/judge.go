@@ -46,7 +46,7 @@ func (r *runner) judge(ctx context.Context, t *trial, report *StepReport) error 
 	}
 	judgeCounters(x.Counters, t.counters, devices, check)
 	judgeCounters(x.Authorities, t.stats, authorities, check)
-	report.Detail = detail(report)
+	report.Detail = detail(report, r.done(t))
 	return nil
 }
 

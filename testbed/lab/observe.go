@@ -62,12 +62,10 @@ type observer struct {
 	lost      uint64
 	// last has the last frame from each end of each wire, for replay.
 	last map[string][]byte
-	// foreign is what was injected: it is not counted against the devices.
-	foreign map[string]bool
 }
 
 func newObserver(in *intent.Intent) *observer {
-	return &observer{in: in, tunnels: map[tunnelKey]uint64{}, messages: map[messageKey]uint64{}, last: map[string][]byte{}, foreign: map[string]bool{}}
+	return &observer{in: in, tunnels: map[tunnelKey]uint64{}, messages: map[messageKey]uint64{}, last: map[string][]byte{}}
 }
 
 // reset forgets what was seen, and takes names from in from now on.
@@ -77,14 +75,6 @@ func (o *observer) reset(in *intent.Intent) {
 	o.in, o.malformed, o.sent, o.lost = in, nil, 0, 0
 	clear(o.tunnels)
 	clear(o.messages)
-	clear(o.foreign)
-}
-
-// inject says that a frame comes from the scenario.
-func (o *observer) inject(frame []byte) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.foreign[string(frame)] = true
 }
 
 func lastKey(wire, node string) string { return wire + "\x00" + node }
@@ -104,8 +94,8 @@ func (o *observer) see(f wire.Frame) {
 	if f.Lost {
 		o.lost++
 	}
-	if o.foreign[string(f.Data)] {
-		return
+	if f.Note != "" {
+		return // it is not a device's doing
 	}
 	o.last[lastKey(f.Wire, f.From.Node)] = f.Data
 	if _, ok := o.in.Endpoint(f.Wire); ok {

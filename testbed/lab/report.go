@@ -80,8 +80,8 @@ func (m MessageReport) String() string {
 	return fmt.Sprintf("%s x%d", s, m.Count)
 }
 
-// detail sums up a step: what failed, or what was seen.
-func detail(s *StepReport) string {
+// detail sums up a step: what failed, or else what was done and seen.
+func detail(s *StepReport, done string) string {
 	var parts []string
 	for _, c := range s.Checks {
 		if !c.OK {
@@ -91,14 +91,17 @@ func detail(s *StepReport) string {
 	if parts != nil {
 		return strings.Join(parts, "; ")
 	}
+	if done != "" {
+		parts = append(parts, done)
+	}
 	for _, f := range s.Sent {
 		parts = append(parts, fmt.Sprintf("%s -> %s x%d", f.From, f.To, f.Frames))
 	}
 	for _, m := range s.Messages {
 		parts = append(parts, m.String())
 	}
-	if parts == nil {
-		return fmt.Sprintf("%s met", plural(len(s.Checks), "expectation"))
+	if parts == nil && s.Checks != nil {
+		parts = append(parts, fmt.Sprintf("%s met", plural(len(s.Checks), "expectation")))
 	}
 	return strings.Join(parts, "; ")
 }
@@ -143,7 +146,7 @@ func verdict(ok bool) string {
 
 func (s StepReport) writeTable(w io.Writer) {
 	fmt.Fprintf(w, "  %s %s\n", verdict(s.OK), s.Name)
-	if len(s.Checks) == 0 && s.Detail != "" {
+	if s.Detail != "" && (len(s.Checks) == 0 || s.OK && len(s.Sent) == 0) {
 		fmt.Fprintf(w, "         %s\n", s.Detail)
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/keyway-nve/keyway/controller/intent"
@@ -71,6 +72,60 @@ const (
 	whileAfter    = 20 * time.Millisecond
 )
 
+// done says what a step has done that is not seen on the wires.
+func (r *runner) done(t *trial) string {
+	s := t.step
+	switch {
+	case s.Move != nil:
+		e, _ := t.before.Endpoint(s.Move.Endpoint)
+		from := wire.End{Node: e.Device, Port: uint32(e.Port)}
+		return fmt.Sprintf("%s from %v to %v%s", e.Name, from, s.Move.To, r.heard(s.Move.Tell))
+	case s.Forget != nil:
+		return fmt.Sprintf("%s is gone, as %s sees it", s.Forget.Endpoint, strings.Join(s.Forget.Authorities, " and "))
+	case s.Tell != nil:
+		return strings.Join(s.Tell.Authorities, " and ") + " in sync with the truth"
+	case s.Update != nil:
+		return "intent updated" + r.heard(s.Update.Tell)
+	case s.Fault != nil:
+		return s.Fault.String()
+	case s.Wait != 0:
+		return fmt.Sprintf("%v have passed", s.Wait)
+	}
+	return ""
+}
+
+// heard says who was told, unless there is only one to tell.
+func (r *runner) heard(tell []string) string {
+	names := told(r.lab.Authorities, tell)
+	switch {
+	case len(names) == 0:
+		return ", nobody told"
+	case len(r.lab.Authorities) == 1:
+		return ", in sync"
+	}
+	return ", " + strings.Join(names, " and ") + " in sync"
+}
+
+// String says what the wire does from now on.
+func (f Fault) String() string {
+	if f.Down {
+		return f.Wire + " is down"
+	}
+	var parts []string
+	for _, x := range []struct {
+		what    string
+		numbers []uint64
+	}{{"loses", f.Lose}, {"duplicates", f.Duplicate}, {"delays", f.Delay}} {
+		if x.numbers != nil {
+			parts = append(parts, fmt.Sprintf("%s frames %v", x.what, x.numbers))
+		}
+	}
+	if parts == nil {
+		return f.Wire + " loses nothing"
+	}
+	return f.Wire + " " + strings.Join(parts, ", ")
+}
+
 // keepSending sends the streams of While until the function that it returns is called.
 func (r *runner) keepSending(t *trial) (stop func()) {
 	for _, x := range t.step.While {
@@ -121,7 +176,7 @@ func (r *runner) act(ctx context.Context, t *trial) error {
 	case s.Ping != nil:
 		return r.ping(ctx, t)
 	case s.Inject != nil:
-		return r.inject(s.Inject)
+		return r.inject(s)
 	case s.Move != nil:
 		e, _ := r.truth.Endpoint(s.Move.Endpoint)
 		if err := errors.Join(r.net.Disconnect(e.Name), r.plug(e)); err != nil {
@@ -194,8 +249,8 @@ func (r *runner) ping(ctx context.Context, t *trial) error {
 }
 
 // inject puts frames on wires.
-func (r *runner) inject(list []Inject) error {
-	for _, x := range list {
+func (r *runner) inject(s Step) error {
+	for _, x := range s.Inject {
 		frame := []byte(x.Frame)
 		if frame == nil {
 			frame = slices.Clone(r.seen.replay(x.Wire, x.From))
@@ -217,9 +272,8 @@ func (r *runner) inject(list []Inject) error {
 		if w.B.Node == x.From {
 			end = w.B
 		}
-		r.seen.inject(frame)
 		for range max(x.Count, 1) {
-			if err := r.net.Send(end, frame); err != nil {
+			if err := r.net.Inject(end, frame, fmt.Sprintf("put here by the lab as if from %s: %s", x.From, s.Name)); err != nil {
 				return err
 			}
 		}

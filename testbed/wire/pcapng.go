@@ -15,6 +15,7 @@ const (
 	byteOrderMagic = 0x1A2B3C4D
 	linkEthernet   = 1
 	optEnd         = 0
+	optComment     = 1 // of any block
 	optSectionApp  = 4 // shb_userappl
 	optName        = 2 // if_name
 	optResolution  = 9 // if_tsresol: 9 is nanoseconds
@@ -24,7 +25,7 @@ const (
 )
 
 // Capture writes the frames of wires to a pcapng file, each wire as an interface of its name and with times in nanoseconds. A frame from end A is marked
-// as inbound, any other as outbound. Frames that a fault takes away are not written: a capture stands at the receiving end.
+// as inbound, any other as outbound; a note becomes its comment. Frames that a fault takes away are not written: a capture stands at the receiving end.
 type Capture struct {
 	mu    sync.Mutex
 	w     io.Writer
@@ -85,6 +86,9 @@ func (c *Capture) Frame(f Frame) {
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(f.Data)))
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(f.Data)))
 	b = pad(append(b, f.Data...))
+	if f.Note != "" {
+		b = appendOption(b, optComment, []byte(f.Note))
+	}
 	b = appendOption(b, optFlags, binary.LittleEndian.AppendUint32(nil, flags))
 	c.buf = endBlock(appendOption(b, optEnd, nil), 0)
 	if _, err := c.w.Write(c.buf); err != nil {

@@ -35,7 +35,7 @@ func capture(t *testing.T) []byte {
 	c.Frame(wire.Frame{Wire: "b-c", From: second.A, To: second.B, At: at.Add(1), Data: append(arp, 0)})
 	c.Frame(wire.Frame{Wire: "a-b", From: first.A, To: first.B, At: at, Data: arp, Lost: true})
 	c.Frame(wire.Frame{Wire: "other", Data: arp})
-	c.Frame(wire.Frame{Wire: "a-b", From: first.B, To: first.A, At: at.Add(2), Data: arp})
+	c.Frame(wire.Frame{Wire: "a-b", From: first.B, To: first.A, At: at.Add(2), Data: arp, Note: "injected"})
 	if err := c.Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -81,14 +81,14 @@ func TestCaptureInTshark(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, err := exec.Command(tshark, "-n", "-r", file, "-T", "fields",
-		"-e", "frame.interface_name", "-e", "frame.time_epoch", "-e", "frame.packet_flags_direction", "-e", "frame.len", "-e", "arp.dst.proto_ipv4").Output()
+		"-e", "frame.interface_name", "-e", "frame.time_epoch", "-e", "frame.packet_flags_direction", "-e", "frame.len", "-e", "arp.dst.proto_ipv4", "-e", "frame.comment").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
-		"a-b\t1700000000.123456789\t0x00000001\t42\t10.0.0.2",
-		"b-c\t1700000000.123456790\t0x00000001\t43\t10.0.0.2",
-		"a-b\t1700000000.123456791\t0x00000002\t42\t10.0.0.2",
+		"a-b\t1700000000.123456789\t0x00000001\t42\t10.0.0.2\t",
+		"b-c\t1700000000.123456790\t0x00000001\t43\t10.0.0.2\t",
+		"a-b\t1700000000.123456791\t0x00000002\t42\t10.0.0.2\tinjected",
 	}
 	if diff := cmp.Diff(want, strings.Split(strings.TrimSpace(string(out)), "\n")); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

@@ -78,6 +78,8 @@ type Frame struct {
 	From, To End
 	At       time.Time
 	Data     []byte
+	// Note says why the frame is there if no node has sent it; see Inject.
+	Note string
 	// Lost is set on a frame that a fault takes away: it left From and never reached To.
 	Lost bool
 }
@@ -235,7 +237,10 @@ func (n *Network) Observe(t Tap) {
 
 // Send puts a copy of frame on the wire at from, towards its far end, and returns at once. The error is ErrUnknown if no wire
 // is plugged in there, which a device may ignore as hardware does.
-func (n *Network) Send(from End, frame []byte) error {
+func (n *Network) Send(from End, frame []byte) error { return n.Inject(from, frame, "") }
+
+// Inject is Send for somebody who is not the node at from. The note goes along with the frame, into captures too.
+func (n *Network) Inject(from End, frame []byte, note string) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.closed {
@@ -251,7 +256,7 @@ func (n *Network) Send(from End, frame []byte) error {
 		return fmt.Errorf("wire: %v: %w", from, ErrStorm)
 	}
 	to, _ := l.Far(from)
-	for _, f := range l.apply(Frame{Wire: l.Name, From: from, To: to, At: n.now(), Data: slices.Clone(frame)}) {
+	for _, f := range l.apply(Frame{Wire: l.Name, From: from, To: to, At: n.now(), Data: slices.Clone(frame), Note: note}) {
 		n.enqueue(f)
 	}
 	return nil
