@@ -20,6 +20,9 @@ type Entity interface {
 	same(o Entity) bool
 }
 
+// Same reports whether two canonical entities are one and configured alike.
+func Same(a, b Entity) bool { return a.Key() == b.Key() && a.same(b) }
+
 func (e Entry) same(o Entity) bool {
 	f, ok := o.(Entry)
 	return ok && e.equal(&f)

@@ -174,6 +174,20 @@ func (in *Intent) Routes(device string) []Route {
 	return routes
 }
 
+// Towards returns the route with the longest prefix that holds an address.
+func Towards(routes []Route, a netip.Addr) (Route, bool) {
+	var best *Route
+	for i := range routes {
+		if r := &routes[i]; r.Prefix.Contains(a) && (best == nil || r.Prefix.Bits() > best.Prefix.Bits()) {
+			best = r
+		}
+	}
+	if best == nil {
+		return Route{}, false
+	}
+	return *best, true
+}
+
 type reached struct {
 	port      uint16
 	mac       ethernet.MAC

@@ -106,18 +106,13 @@ func (n *Network) Way(device string, pa netip.Addr) (Way, bool) {
 	if d == nil {
 		return Way{}, false
 	}
-	routes, ok := n.routes[device]
-	if !ok {
+	routes, known := n.routes[device]
+	if !known {
 		routes = n.in.Routes(device)
 		n.routes[device] = routes
 	}
-	var best *intent.Route
-	for i := range routes {
-		if r := &routes[i]; r.Prefix.Contains(pa) && (best == nil || r.Prefix.Bits() > best.Prefix.Bits()) {
-			best = r
-		}
-	}
-	if best == nil {
+	best, ok := intent.Towards(routes, pa)
+	if !ok {
 		return Way{}, false
 	}
 	w := Way{Port: best.Port, NextHop: best.NextHop}

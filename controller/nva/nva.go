@@ -27,6 +27,7 @@ import (
 	"github.com/keyway-nve/keyway/controller/miss"
 	"github.com/keyway-nve/keyway/controller/p4rt"
 	"github.com/keyway-nve/keyway/controller/render"
+	"github.com/keyway-nve/keyway/controller/rollout"
 	"github.com/keyway-nve/keyway/p4"
 )
 
@@ -77,6 +78,8 @@ type NVA struct {
 	responder *miss.Responder
 	receiver  *miss.Receiver
 	devices   map[string]*managed
+	fleet     rollout.Fleet
+	moved     chan struct{} // closed, and replaced, when a device has come further
 	traces    traces
 	n         counts
 	closed    bool
@@ -122,6 +125,7 @@ func New(o Options) (*NVA, error) {
 		receiver:  miss.NewReceiver(o.Receiver),
 		devices:   make(map[string]*managed),
 		intent:    new(intent.Intent),
+		moved:     make(chan struct{}),
 	}
 	n.network = miss.NewNetwork(n.intent, &n.overrides)
 	n.ctx, n.cancel = context.WithCancel(context.Background())
@@ -184,7 +188,10 @@ func (n *NVA) set(in intent.Intent) error {
 	if err := n.enlist(); err != nil {
 		return err
 	}
-	return n.hand(rendered)
+	for name, entities := range rendered {
+		n.fleet.Target(name, entities)
+	}
+	return n.advance()
 }
 
 // enlist starts sessions with the devices that the intent has new, and ends
@@ -197,6 +204,7 @@ func (n *NVA) enlist() error {
 		}
 		m.stop()
 		delete(n.devices, name)
+		n.fleet.Forget(name)
 		n.running.Go(func() {
 			<-m.done
 			if err := m.Close(); err != nil {
@@ -239,6 +247,7 @@ func (n *NVA) start(d intent.Device) error {
 	n.devices[d.Name] = m
 	ctx, stop := context.WithCancel(n.ctx)
 	m.stop = stop
+	n.running.Go(func() { n.follow(ctx, m) })
 	n.running.Go(func() {
 		defer close(m.done)
 		if err := m.Run(ctx); err != nil && ctx.Err() == nil {
@@ -248,27 +257,62 @@ func (n *NVA) start(d intent.Device) error {
 	return nil
 }
 
+// follow lets the fleet advance as a device does.
+func (n *NVA) follow(ctx context.Context, m *managed) {
+	for s := range m.Watch(ctx) {
+		n.mu.Lock()
+		if n.devices[m.Name()] == m {
+			n.fleet.Reached(m.Name(), s.Watermark)
+			if err := n.advance(); err != nil {
+				n.log.Error("rollout", "err", err)
+			}
+		}
+		close(n.moved)
+		n.moved = make(chan struct{})
+		n.mu.Unlock()
+	}
+}
+
 // InSync returns when the tables of all managed devices hold the intent of now.
 // Its error names the devices that do not, and why.
 func (n *NVA) InSync(ctx context.Context) error {
-	n.mu.Lock()
-	revision := n.revision
-	devices := make([]*managed, 0, len(n.devices))
-	for _, m := range n.devices {
-		devices = append(devices, m)
+	for {
+		n.mu.Lock()
+		settled, moved := n.fleet.Settled(), n.moved
+		pending := n.fleet.Pending()
+		var errs []error
+		for _, name := range pending {
+			m := n.devices[name]
+			if m == nil {
+				continue
+			}
+			if s := m.Status(); s.State == device.Degraded {
+				errs = append(errs, fmt.Errorf("device %s is degraded: %q", name, s.Reasons))
+			}
+		}
+		n.mu.Unlock()
+		if settled || len(errs) > 0 {
+			return errors.Join(errs...)
+		}
+		select {
+		case <-moved:
+		case <-n.ctx.Done():
+			return ErrClosed
+		case <-ctx.Done():
+			return n.late(context.Cause(ctx), pending)
+		}
 	}
-	n.mu.Unlock()
-	var errs []error
-	for _, m := range devices {
-		s, err := m.Await(ctx, func(s device.Status) bool {
-			return s.State == device.InSync && s.Watermark >= revision ||
-				s.State == device.Degraded && s.Revision >= revision
-		})
-		switch {
-		case err != nil:
-			errs = append(errs, fmt.Errorf("device %s is %v, not in sync: %w: %q", m.Name(), s.State, err, s.Reasons))
-		case s.State == device.Degraded:
-			errs = append(errs, fmt.Errorf("device %s is degraded: %q", m.Name(), s.Reasons))
+}
+
+// late says which devices are not in sync.
+func (n *NVA) late(cause error, pending []string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	errs := []error{cause}
+	for _, name := range pending {
+		if m := n.devices[name]; m != nil {
+			s := m.Status()
+			errs = append(errs, fmt.Errorf("device %s is %v: %q", name, s.State, s.Reasons))
 		}
 	}
 	return errors.Join(errs...)

@@ -27,7 +27,7 @@ func (r *renderer) nve() {
 		r.add(nve.DefaultCriticalMissDropCritical())
 	}
 	for reason := miss.NVGREExt; reason <= miss.NoDestination; reason++ {
-		r.out = append(r.out, tables.MeterCell{Meter: nve.MeterPunt, Index: int64(reason), Rates: &tables.Rates{
+		r.put(tables.MeterCell{Meter: nve.MeterPunt, Index: int64(reason), Rates: &tables.Rates{
 			CIR: r.in.Options.PuntRate, CommittedBurst: r.in.Options.PuntBurst,
 			PIR: r.in.Options.PuntRate, PeakBurst: r.in.Options.PuntBurst,
 		}})
@@ -71,6 +71,7 @@ func (e *edge) virtualNetwork(vn intent.VirtualNetwork) {
 	}
 	e.add(nve.VirtualNetworkKey{VNI: uint32(vn.VNI)}.Member())
 	var toAll, toLocal []tables.Replica
+	var others []string
 	for _, other := range members {
 		if other == e.self.Name {
 			continue
@@ -78,6 +79,7 @@ func (e *edge) virtualNetwork(vn intent.VirtualNetwork) {
 		e.source(vn, other)
 		if t, ok := e.towards(vn, other); ok {
 			toAll = append(toAll, tables.Replica{Port: uint32(t.port), Instance: uint32(t.number)})
+			others = append(others, other)
 		}
 	}
 	for _, ep := range e.in.Intent.Endpoints {
@@ -93,7 +95,7 @@ func (e *edge) virtualNetwork(vn intent.VirtualNetwork) {
 			toLocal = append(toLocal, here)
 		}
 	}
-	e.flood(vn, "all", false, append(toAll, toLocal...))
+	e.flood(vn, "all", false, append(toAll, toLocal...), others...)
 	e.flood(vn, "local", true, toLocal)
 	e.policies(vn)
 }
@@ -130,7 +132,7 @@ func (e *edge) towards(vn intent.VirtualNetwork, other string) (tunnel, bool) {
 	if t, ok := e.tunnels[name]; ok {
 		return t, true
 	}
-	route, ok := e.way(p.Remote)
+	route, ok := intent.Towards(e.routes, p.Remote)
 	if !ok {
 		e.fail(fmt.Errorf("%w in the underlay from %s to %s (%v)", ErrNoPath, e.self.Name, other, p.Remote))
 		return tunnel{}, false
@@ -143,26 +145,28 @@ func (e *edge) towards(vn intent.VirtualNetwork, other string) (tunnel, bool) {
 		e.tunnels = make(map[string]tunnel)
 	}
 	e.tunnels[name] = t
-	e.tunnel(t, p, e.nextHop(route))
+	e.tunnel(other, t, p, e.nextHop(route))
 	return t, true
 }
 
-func (e *edge) tunnel(t tunnel, p intent.Path, nextHop uint16) {
+func (e *edge) tunnel(other string, t tunnel, p intent.Path, nextHop uint16) {
+	needs := []string{other}
+	add := func(entry tables.Entry, err error) { e.addFor(needs, entry, err) }
 	key := nve.TunnelKey{Tunnel: t.number}
 	v4 := p.Remote.Is4()
 	layout := e.sends.number(p.Layout)
 	frame := e.maxFrame(p)
 	switch {
 	case p.Encapsulation == intent.NVGRE && v4:
-		e.add(key.NVGREIPv4(p.Local, p.Remote, outerDSCP, outerTTL, nextHop, frame))
+		add(key.NVGREIPv4(p.Local, p.Remote, outerDSCP, outerTTL, nextHop, frame))
 	case p.Encapsulation == intent.NVGRE:
-		e.add(key.NVGREIPv6(p.Local, p.Remote, outerDSCP, outerTTL, nextHop, frame))
+		add(key.NVGREIPv6(p.Local, p.Remote, outerDSCP, outerTTL, nextHop, frame))
 	case v4:
-		e.add(key.GeneveIPv4(p.Local, p.Remote, outerDSCP, outerTTL, true, layout, nextHop, frame))
+		add(key.GeneveIPv4(p.Local, p.Remote, outerDSCP, outerTTL, true, layout, nextHop, frame))
 	default:
-		e.add(key.GeneveIPv6(p.Local, p.Remote, outerDSCP, outerTTL, true, layout, nextHop, frame))
+		add(key.GeneveIPv6(p.Local, p.Remote, outerDSCP, outerTTL, true, layout, nextHop, frame))
 	}
-	e.add(nve.UnderlayPathKey{Tunnel: t.number}.Via(t.port))
+	add(nve.UnderlayPathKey{Tunnel: t.number}.Via(t.port))
 }
 
 // maxFrame is the longest tenant frame that the path carries whole.
@@ -224,14 +228,16 @@ func (e *edge) remote(vn intent.VirtualNetwork, ep intent.Endpoint) {
 		}
 	}
 	if t, ok := e.towards(vn, at); ok {
-		e.add(nve.EndpointKey{VNI: uint32(vn.VNI), MAC: ep.MAC}.Remote(t.number, ep.LogicalPort))
+		entry, err := nve.EndpointKey{VNI: uint32(vn.VNI), MAC: ep.MAC}.Remote(t.number, ep.LogicalPort)
+		e.addFor([]string{at}, entry, err)
 	}
 }
 
-func (e *edge) flood(vn intent.VirtualNetwork, scope string, fromUnderlay bool, replicas []tables.Replica) {
+func (e *edge) flood(vn intent.VirtualNetwork, scope string, fromUnderlay bool, replicas []tables.Replica, needs ...string) {
 	group := e.in.Numbers.Of("multicast group of "+e.self.Name, vn.Name+" "+scope)
-	e.out = append(e.out, tables.MulticastGroup{ID: group, Replicas: replicas})
-	e.add(nve.FloodKey{VNI: uint32(vn.VNI), FromUnderlay: fromUnderlay}.Replicate(uint16(group)))
+	e.put(tables.MulticastGroup{ID: group, Replicas: replicas}, needs...)
+	row, err := nve.FloodKey{VNI: uint32(vn.VNI), FromUnderlay: fromUnderlay}.Replicate(uint16(group))
+	e.addFor(needs, row, err)
 }
 
 // Priorities of group policies: a pair of groups before the rest.

@@ -14,7 +14,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net/netip"
 
 	"github.com/keyway-nve/keyway/controller/intent"
 	"github.com/keyway-nve/keyway/controller/miss"
@@ -55,10 +54,18 @@ type Input struct {
 	Options   Options
 }
 
+// Desired is one entity that a device should hold.
+type Desired struct {
+	tables.Entity
+	// Needs are the NVEs that must be ready before the entity takes effect,
+	// since it sends to them.
+	Needs []string
+}
+
 // Device returns what the named device should hold. The error joins every
 // reason why that cannot be said, each naming what it is about; there are no
 // entities then.
-func Device(in Input, name string) ([]tables.Entity, error) {
+func Device(in Input, name string) ([]Desired, error) {
 	in.Options = in.Options.withDefaults()
 	d, ok := in.Intent.Device(name)
 	if !ok {
@@ -84,33 +91,26 @@ type renderer struct {
 	in     Input
 	self   intent.Device
 	routes []intent.Route
-	out    []tables.Entity
+	out    []Desired
 	errs   []error
 }
 
 func (r *renderer) fail(err error) { r.errs = append(r.errs, err) }
 
 // add takes the result of a binding's action.
-func (r *renderer) add(e tables.Entry, err error) {
+func (r *renderer) add(e tables.Entry, err error) { r.addFor(nil, e, err) }
+
+// addFor takes an entry that sends to other NVEs.
+func (r *renderer) addFor(needs []string, e tables.Entry, err error) {
 	if err != nil {
 		r.fail(err)
 		return
 	}
-	r.out = append(r.out, e)
+	r.put(e, needs...)
 }
 
-// way returns the route that the device takes to a provider address.
-func (r *renderer) way(pa netip.Addr) (intent.Route, bool) { return Way(r.routes, pa) }
-
-// Way returns the longest of the routes that holds a provider address.
-func Way(routes []intent.Route, pa netip.Addr) (intent.Route, bool) {
-	best, found := intent.Route{}, false
-	for _, route := range routes {
-		if route.Prefix.Contains(pa) && (!found || route.Prefix.Bits() > best.Prefix.Bits()) {
-			best, found = route, true
-		}
-	}
-	return best, found
+func (r *renderer) put(e tables.Entity, needs ...string) {
+	r.out = append(r.out, Desired{Entity: e, Needs: needs})
 }
 
 // node returns the number of an NVE: its node id, and the index of its counters

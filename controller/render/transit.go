@@ -27,7 +27,7 @@ func (r *renderer) transit() {
 		r.read(uint16(i+1), read)
 	}
 	if len(r.self.Reads) > 0 {
-		r.out = append(r.out, tables.DigestConfig{
+		r.put(tables.DigestConfig{
 			Digest:     transit.DigestPathTrace,
 			MaxTimeout: 10 * time.Millisecond,
 			MaxList:    100,
