@@ -32,7 +32,7 @@ func FuzzReceive(f *testing.F) {
 }
 
 func FuzzRespond(f *testing.F) {
-	for _, p := range []packet{sent(), sent6(), {geneve: true, src: a4, dst: b4, vni: vni, inner: sent().inner}} {
+	for _, p := range []packet{sent(), sent6(), sentGeneve(), sentGeneve6()} {
 		f.Add(p.frame(f))
 	}
 	f.Fuzz(func(t *testing.T, frame []byte) {

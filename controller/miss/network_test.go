@@ -143,6 +143,18 @@ func sent6() packet {
 	return p
 }
 
+func sentGeneve() packet {
+	p := sent()
+	p.geneve = true
+	return p
+}
+
+func sentGeneve6() packet {
+	p := sent6()
+	p.geneve = true
+	return p
+}
+
 func must(t testing.TB, b []byte, err error) []byte {
 	t.Helper()
 	if err != nil {

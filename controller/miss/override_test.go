@@ -89,13 +89,15 @@ func TestSettle(t *testing.T) {
 	tests := []struct {
 		name  string
 		at    string // where the intent has the endpoint; nowhere if empty
+		to    netip.Addr
 		ends  bool
 		stats miss.OverrideStats
 	}{
-		{"not heard", "b", false, miss.OverrideStats{Added: 1}},
-		{"confirmed", "c", true, miss.OverrideStats{Added: 1, Confirmed: 1}},
-		{"elsewhere", "d", true, miss.OverrideStats{Added: 1, Denied: 1}},
-		{"gone", "", true, miss.OverrideStats{Added: 1, Denied: 1}},
+		{"not heard", "b", c4, false, miss.OverrideStats{Added: 1}},
+		{"confirmed", "c", c4, true, miss.OverrideStats{Added: 1, Confirmed: 1}},
+		{"elsewhere", "d", c4, true, miss.OverrideStats{Added: 1, Denied: 1}},
+		{"gone", "", c4, true, miss.OverrideStats{Added: 1, Denied: 1}},
+		{"gone with its NVE", "", addr("198.51.100.1"), true, miss.OverrideStats{Added: 1, Denied: 1}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -105,7 +107,7 @@ func TestSettle(t *testing.T) {
 				delete(n.at, endpoint{vni, vm2})
 			}
 			var o miss.Overrides
-			if err := o.Add(p, miss.Override{From: b4, To: c4, Until: start}); err != nil {
+			if err := o.Add(p, miss.Override{From: b4, To: tt.to, Until: start}); err != nil {
 				t.Fatal(err)
 			}
 			ended := o.Settle(n)

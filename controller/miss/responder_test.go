@@ -176,12 +176,77 @@ func TestResponderOutcomes(t *testing.T) {
 }
 
 func TestRespondEveryTruncation(t *testing.T) {
-	for _, p := range []packet{sent(), sent6(), {geneve: true, src: a4, dst: b4, vni: vni, inner: sent().inner}} {
+	n := newNetwork()
+	n.at[endpoint{vni, vm2}] = "c"
+	for name, p := range map[string]packet{"IPv4": sent(), "IPv6": sent6(), "Geneve": sentGeneve(), "Geneve over IPv6": sentGeneve6()} {
 		frame := p.frame(t)
 		for i := range frame {
+			r := miss.NewResponder(miss.ResponderOptions{})
+			a := r.Respond(n, miss.Punt{Device: "b", Reason: miss.Moved, Frame: frame[:i], At: start})
+			// Punted packets may be cut short, but not within their headers; Geneve over UDP says how long it is.
+			headers := len(frame) - p.payload
+			if p.geneve {
+				headers = len(frame)
+			}
+			if cut := i < headers; (a.Outcome == miss.NeverMalformed) != cut {
+				t.Errorf("%s cut to %d of %d bytes: %v", name, i, len(frame), a.Outcome)
+			}
+		}
+	}
+}
+
+func TestNotGeneve(t *testing.T) {
+	const udpAt, geneveAt = outerIPAt + 20, outerIPAt + 28
+	tests := []struct {
+		name   string
+		change func([]byte)
+		want   miss.Outcome
+	}{
+		{"as it is", func([]byte) {}, miss.NoMessageGeneve},
+		{"other UDP port", func(b []byte) { b[udpAt+3]++ }, miss.NeverMalformed},
+		{"UDP length too short", func(b []byte) { b[udpAt+4], b[udpAt+5] = 0, 7 }, miss.NeverMalformed},
+		{"other protocol inside", func(b []byte) { b[geneveAt+2], b[geneveAt+3] = 0x08, 0x00 }, miss.NeverMalformed},
+		{"version", func(b []byte) { b[geneveAt] |= 0x40 }, miss.NeverMalformed},
+		{"options longer than the packet", func(b []byte) { b[geneveAt] = 63 }, miss.NeverMalformed},
+		{"TCP", func(b []byte) { b[outerIPAt+9] = 6; fixIPv4(b[outerIPAt:]) }, miss.NeverMalformed},
+		{"ARP", func(b []byte) { b[13] = 0x06 }, miss.NeverMalformed},
+		{"IP version", func(b []byte) { b[outerIPAt] = 0x55 }, miss.NeverMalformed},
+		{"link multicast", func(b []byte) { b[0] = 1 }, miss.NeverMulticast},
+		{"outer multicast", func(b []byte) { b[outerIPAt+16] = 239; fixIPv4(b[outerIPAt:]) }, miss.NeverMulticast},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			n := newNetwork()
 			n.at[endpoint{vni, vm2}] = "c"
-			miss.NewResponder(miss.ResponderOptions{}).Respond(n, miss.Punt{Device: "b", Reason: miss.Moved, Frame: frame[:i], At: start})
+			in := punt(t, "b", miss.Moved, sentGeneve())
+			tt.change(in.Frame)
+			if a := miss.NewResponder(miss.ResponderOptions{}).Respond(n, in); a.Outcome != tt.want {
+				t.Errorf("%v, want %v", a.Outcome, tt.want)
+			}
+		})
+	}
+}
+
+func TestNodeMACs(t *testing.T) {
+	tests := []struct {
+		name             string
+		options          miss.ResponderOptions
+		known            bool
+		sender, receiver ethernet.MAC
+	}{
+		{"known", miss.ResponderOptions{NodeMAC: mac(0x99)}, true, mac(0xa0), mac(0xa1)},
+		{"configured", miss.ResponderOptions{NodeMAC: mac(0x99)}, false, mac(0x99), mac(0x99)},
+		{"default", miss.ResponderOptions{}, false, mac(0), mac(0)},
+	}
+	for _, tt := range tests {
+		n := newNetwork()
+		n.at[endpoint{vni, vm2}] = "c"
+		if !tt.known {
+			n.change("a").MAC, n.change("b").MAC = ethernet.MAC{}, ethernet.MAC{}
+		}
+		m := decode(t, miss.NewResponder(tt.options).Respond(n, punt(t, "b", miss.Moved, sent())).Frame)
+		if m.SenderMAC != tt.sender || m.ReceiverMAC != tt.receiver {
+			t.Errorf("%s: to %v from %v", tt.name, m.SenderMAC, m.ReceiverMAC)
 		}
 	}
 }
@@ -226,6 +291,7 @@ func TestResponderHoldsBack(t *testing.T) {
 		at(1001*ms, a4, mac(byte(0x40+i)), miss.UnknownEndpoint, miss.UnreachableAbsent)
 	}
 	at(1002*ms, a4, mac(0x50), miss.UnknownEndpoint, miss.HeldPeerLimit)
+	r.Respond(n, geneveAt(t, 1002*ms)) // and so has what the NVA refreshes itself
 	at(1002*ms, c4, mac(0x50), miss.UnknownEndpoint, miss.UnreachableAbsent)
 	at(1002*ms, c4, mac(0x51), miss.UnknownEndpoint, miss.HeldGlobalLimit)
 	at(1501*ms, a4, mac(0x50), miss.UnknownEndpoint, miss.UnreachableAbsent) // held back is not said
@@ -237,10 +303,16 @@ func TestResponderHoldsBack(t *testing.T) {
 	at(2002*ms, a4, vm2, miss.Moved, miss.UnreachableAbsent)
 
 	want := miss.ResponderStats{miss.SentRedirect: 4, miss.UnreachableAbsent: 6, miss.HeldDuplicate: 1,
-		miss.HeldPeerLimit: 1, miss.HeldGlobalLimit: 1}
+		miss.HeldPeerLimit: 1, miss.HeldGlobalLimit: 1, miss.NoMessageGeneve: 1}
 	if diff := cmp.Diff(want, r.Stats()); diff != "" {
 		t.Errorf("stats (-want +got):\n%s", diff)
 	}
+}
+
+func geneveAt(t *testing.T, after time.Duration) miss.Punt {
+	in := punt(t, "b", miss.Moved, sentGeneve())
+	in.At = start.Add(after)
+	return in
 }
 
 func TestUnrepresentable(t *testing.T) {

@@ -65,8 +65,7 @@ func parseGeneve(frame []byte) (t trigger, why Outcome, ok bool) {
 	if err != nil {
 		return t, NeverMalformed, false
 	}
-	b, ok = t.outer(b)
-	if !ok {
+	if b, ok = t.outer(b, link.Type); !ok {
 		return t, NeverMalformed, false
 	}
 	if b, err = u.Decode(b); err != nil || u.DstPort != geneve.Port {
@@ -91,17 +90,17 @@ func parseGeneve(frame []byte) (t trigger, why Outcome, ok bool) {
 }
 
 // outer reads the outer IP header and returns the UDP datagram in it.
-func (t *trigger) outer(b []byte) (datagram []byte, ok bool) {
+func (t *trigger) outer(b []byte, e ethernet.EtherType) (datagram []byte, ok bool) {
 	var proto ip.Protocol
 	var err error
-	switch ip.Version(b) {
-	case 4:
+	switch e {
+	case ethernet.TypeIPv4:
 		var h ip.V4
 		if b, err = h.Decode(b); err == nil {
 			b, err = h.Payload(b)
 		}
 		t.src, t.dst, proto = h.Src, h.Dst, h.Protocol
-	case 6:
+	case ethernet.TypeIPv6:
 		var h ip.V6
 		if b, err = h.Decode(b); err == nil {
 			b, err = h.Payload(b)
