@@ -13,10 +13,10 @@ func endpoints(b *testing.B, s *tables.Schema, n, step int) []tables.Entity {
 	var set tables.Set
 	for i := range uint32(4) {
 		set.Add(s.Entry(tables.Entry{
-			Table: "tunnel", Matches: []tables.Match{tables.Exact("tunnel_id", uint(uint64(i)))},
+			Table: "tunnel", Matches: []tables.Match{tables.Exact("tunnel_id", num(uint64(i)))},
 			Action: tables.Do("encap_v4",
-				tables.Arg{Param: "src", Value: uint(1)}, tables.Arg{Param: "dst", Value: uint(2)},
-				tables.Arg{Param: "next_hop", Value: uint(3)}, tables.Arg{Param: "layout_id", Value: uint(0)}),
+				tables.Arg{Param: "src", Value: num(1)}, tables.Arg{Param: "dst", Value: num(2)},
+				tables.Arg{Param: "next_hop", Value: num(3)}, tables.Arg{Param: "layout_id", Value: num(0)}),
 		}))
 	}
 	for i := range n {
@@ -26,8 +26,8 @@ func endpoints(b *testing.B, s *tables.Schema, n, step int) []tables.Entity {
 		}
 		set.Add(s.Entry(tables.Entry{
 			Table:   "endpoint",
-			Matches: []tables.Match{tables.Exact("vni", uint(uint64(i%1000))), tables.Exact("mac", uint(uint64(i)|2<<40))},
-			Action:  tables.Do("remote", tables.Arg{Param: "tunnel_id", Value: uint(tunnel)}),
+			Matches: []tables.Match{tables.Exact("vni", num(uint64(i%1000))), tables.Exact("mac", num(uint64(i)|2<<40))},
+			Action:  tables.Do("remote", tables.Arg{Param: "tunnel_id", Value: num(tunnel)}),
 		}))
 	}
 	if err := set.Err(); err != nil {

@@ -27,8 +27,8 @@ func mac(t testing.TB, s string) tables.Value {
 func endpoint(t testing.TB, edit func(*tables.Entry)) tables.Entry {
 	e := tables.Entry{
 		Table:   "endpoint",
-		Matches: []tables.Match{tables.Exact("vni", uint(5001)), tables.Exact("mac", mac(t, "02:00:00:00:00:01"))},
-		Action:  tables.Do("remote", tables.Arg{Param: "tunnel_id", Value: uint(3)}),
+		Matches: []tables.Match{tables.Exact("vni", num(5001)), tables.Exact("mac", mac(t, "02:00:00:00:00:01"))},
+		Action:  tables.Do("remote", tables.Arg{Param: "tunnel_id", Value: num(3)}),
 	}
 	if edit != nil {
 		edit(&e)
@@ -51,7 +51,7 @@ func TestRefused(t *testing.T) {
 	do := func(name string, args ...tables.Arg) func(*tables.Entry) {
 		return func(e *tables.Entry) { e.Action = tables.Do(name, args...) }
 	}
-	arg := func(p string, v uint64) tables.Arg { return tables.Arg{Param: p, Value: uint(v)} }
+	arg := func(p string, v uint64) tables.Arg { return tables.Arg{Param: p, Value: num(v)} }
 	var out strings.Builder
 	for _, tc := range []struct {
 		name  string
@@ -59,13 +59,13 @@ func TestRefused(t *testing.T) {
 	}{
 		{"table unknown", tables.Entry{Table: "endpont"}},
 		{"nothing but the table", tables.Entry{Table: "endpoint"}},
-		{"field unknown", endpoint(t, match(tables.Exact("vni", uint(1)), tables.Exact("mac", uint(1)), tables.Exact("vid", uint(1))))},
-		{"field given twice", endpoint(t, match(tables.Exact("vni", uint(1)), tables.Exact("mac", uint(1)), tables.Exact("vni", uint(2))))},
-		{"field of another kind", endpoint(t, match(tables.Exact("vni", uint(1)), tables.Ternary("mac", uint(1), uint(1))))},
-		{"value too wide", endpoint(t, match(tables.Exact("vni", uint(1<<24)), tables.Exact("mac", uint(1<<50))))},
+		{"field unknown", endpoint(t, match(tables.Exact("vni", num(1)), tables.Exact("mac", num(1)), tables.Exact("vid", num(1))))},
+		{"field given twice", endpoint(t, match(tables.Exact("vni", num(1)), tables.Exact("mac", num(1)), tables.Exact("vni", num(2))))},
+		{"field of another kind", endpoint(t, match(tables.Exact("vni", num(1)), tables.Ternary("mac", num(1), num(1))))},
+		{"value too wide", endpoint(t, match(tables.Exact("vni", num(1<<24)), tables.Exact("mac", num(1<<50))))},
 		{"value empty", endpoint(t, match(tables.Exact("vni", ""), tables.Exact("mac", tables.IPv4(netip.Addr{}))))},
 		{"everything at once", endpoint(t, func(e *tables.Entry) {
-			e.Matches = []tables.Match{tables.Exact("vni", uint(1<<24)), tables.Exact("vid", uint(1))}
+			e.Matches = []tables.Match{tables.Exact("vni", num(1<<24)), tables.Exact("vid", num(1))}
 			e.Priority = 5
 			e.Action = tables.Do("remote", arg("tunnel_id", 1<<16), arg("tunnel", 3))
 			e.IdleTimeout = -time.Second
@@ -78,23 +78,23 @@ func TestRefused(t *testing.T) {
 		{"parameter missing", endpoint(t, do("remote"))},
 		{"parameter given twice", endpoint(t, do("remote", arg("tunnel_id", 1), arg("tunnel_id", 2)))},
 		{"prefix too long", tables.Entry{
-			Table: "route", Matches: []tables.Match{tables.Exact("vni", uint(1)), tables.LPM("dst_ip", uint(1), 33)}, Action: tables.Do("drop"),
+			Table: "route", Matches: []tables.Match{tables.Exact("vni", num(1)), tables.LPM("dst_ip", num(1), 33)}, Action: tables.Do("drop"),
 		}},
 		{"prefix negative", tables.Entry{
-			Table: "route", Matches: []tables.Match{tables.Exact("vni", uint(1)), tables.LPM("dst_ip", uint(1), -1)}, Action: tables.Do("drop"),
+			Table: "route", Matches: []tables.Match{tables.Exact("vni", num(1)), tables.LPM("dst_ip", num(1), -1)}, Action: tables.Do("drop"),
 		}},
 		{"priority missing", acl(func(e *tables.Entry) { e.Priority = 0 })},
 		{"priority negative", acl(func(e *tables.Entry) { e.Priority = -1 })},
 		{"priority on LPM", tables.Entry{
-			Table: "route", Matches: []tables.Match{tables.Exact("vni", uint(1))}, Priority: 1, Action: tables.Do("drop"),
+			Table: "route", Matches: []tables.Match{tables.Exact("vni", num(1))}, Priority: 1, Action: tables.Do("drop"),
 		}},
-		{"range backwards", acl(match(tables.Range("l4_port", uint(80), uint(79))))},
-		{"range too wide", acl(match(tables.Range("l4_port", uint(80), uint(1<<16))))},
-		{"mask too wide", acl(match(tables.Ternary("flow", uint(1), uint(1<<20))))},
-		{"mask empty", acl(match(tables.Ternary("flow", uint(1), "")))},
+		{"range backwards", acl(match(tables.Range("l4_port", num(80), num(79))))},
+		{"range too wide", acl(match(tables.Range("l4_port", num(80), num(1<<16))))},
+		{"mask too wide", acl(match(tables.Ternary("flow", num(1), num(1<<20))))},
+		{"mask empty", acl(match(tables.Ternary("flow", num(1), "")))},
 		{"rates of a meter of one rate", acl(func(e *tables.Entry) { e.Rates = &tables.Rates{CIR: 2, PIR: 1, ExcessBurst: 5} })},
 		{"idle timeout where there is none", acl(func(e *tables.Entry) { e.IdleTimeout = time.Second })},
-		{"entry of a constant table", tables.Entry{Table: "fixed", Matches: []tables.Match{tables.Exact("proto", uint(6))}, Action: tables.Do("permit")}},
+		{"entry of a constant table", tables.Entry{Table: "fixed", Matches: []tables.Match{tables.Exact("proto", num(6))}, Action: tables.Do("permit")}},
 		{"entry of a table without key", tables.Entry{Table: "keyless", Action: tables.Do("permit")}},
 		{"constant default", tables.Entry{Table: "tunnel", Default: true, Action: tables.Do("NoAction")}},
 		{"default with a match", endpoint(t, func(e *tables.Entry) { e.Default = true })},
@@ -125,7 +125,7 @@ func TestRefused(t *testing.T) {
 func TestRefusedBy(t *testing.T) {
 	s := demo(t)
 	_, err := s.Entry(endpoint(t, func(e *tables.Entry) {
-		e.Matches = []tables.Match{tables.Exact("vni", uint(1<<24))}
+		e.Matches = []tables.Match{tables.Exact("vni", num(1<<24))}
 		e.Priority = 5
 	}))
 	for _, want := range []error{bytestring.ErrRange, tables.ErrMissing, tables.ErrPriority} {
@@ -158,14 +158,14 @@ func TestCanonical(t *testing.T) {
 		},
 		{
 			"zero stays in exact fields",
-			endpoint(t, func(e *tables.Entry) { e.Matches[0].Value, e.Matches[1].Value = uint(0), "\x00\x00" }),
+			endpoint(t, func(e *tables.Entry) { e.Matches[0].Value, e.Matches[1].Value = num(0), "\x00\x00" }),
 			"Ingress.endpoint vni=0x00 mac=0x00",
 			"Ingress.endpoint vni=0 mac=00:00:00:00:00:00 -> remote(tunnel_id=3)",
 		},
 		{
 			"host bits of a prefix", tables.Entry{
 				Table:   "route",
-				Matches: []tables.Match{tables.Exact("vni", uint(1)), tables.LPM("dst_ip", uint(0x0a0b0cff), 22)},
+				Matches: []tables.Match{tables.Exact("vni", num(1)), tables.LPM("dst_ip", num(0x0a0b0cff), 22)},
 				Action:  tables.Do("drop"),
 			},
 			"Ingress.route vni=0x01 dst_ip=0x0a0b0c00/22",
@@ -174,14 +174,14 @@ func TestCanonical(t *testing.T) {
 		{
 			"prefix of no bits", tables.Entry{
 				Table:   "route",
-				Matches: []tables.Match{tables.Exact("vni", uint(1)), tables.LPM("dst_ip", uint(0x0a0b0cff), 0)},
+				Matches: []tables.Match{tables.Exact("vni", num(1)), tables.LPM("dst_ip", num(0x0a0b0cff), 0)},
 				Action:  tables.Do("drop"),
 			},
 			"Ingress.route vni=0x01", "Ingress.route vni=1 -> drop()",
 		},
 		{
 			"value outside the mask", acl(func(e *tables.Entry) {
-				e.Matches = []tables.Match{tables.Ternary("dst_ip", uint(0x0a0b0c0d), uint(0xff00ff00))}
+				e.Matches = []tables.Match{tables.Ternary("dst_ip", num(0x0a0b0c0d), num(0xff00ff00))}
 			}),
 			"Ingress.acl dst_ip=0x0a000c00&&&0xff00ff00 priority=10",
 			"Ingress.acl dst_ip=10.0.12.0&&&0xff00ff00 priority=10 -> permit()",
@@ -189,15 +189,15 @@ func TestCanonical(t *testing.T) {
 		{
 			"don't care in every way", acl(func(e *tables.Entry) {
 				e.Matches = []tables.Match{
-					tables.Ternary("flow", uint(7), uint(0)), tables.Range("l4_port", uint(0), uint(0xffff)), tables.Ternary("src_ip", uint(1), "\x00\x00"),
+					tables.Ternary("flow", num(7), num(0)), tables.Range("l4_port", num(0), num(0xffff)), tables.Ternary("src_ip", num(1), "\x00\x00"),
 				}
 			}),
 			"Ingress.acl priority=10", "Ingress.acl priority=10 -> permit()",
 		},
 		{
 			"range and optional", acl(func(e *tables.Entry) {
-				e.Matches = []tables.Match{tables.Optional("proto", uint(0)), tables.Range("l4_port", uint(0), uint(1023))}
-				e.Action = tables.Do("deny", tables.Arg{Param: "log", Value: uint(1)}, tables.Arg{Param: "reason", Value: uint(4)})
+				e.Matches = []tables.Match{tables.Optional("proto", num(0)), tables.Range("l4_port", num(0), num(1023))}
+				e.Action = tables.Do("deny", tables.Arg{Param: "log", Value: num(1)}, tables.Arg{Param: "reason", Value: num(4)})
 			}),
 			"Ingress.acl l4_port=0x00..0x03ff proto=0x00 priority=10",
 			"Ingress.acl l4_port=0..1023 proto=0 priority=10 -> deny(reason=4, log=1)",
@@ -270,22 +270,22 @@ func TestCheck(t *testing.T) {
 	s := demo(t)
 	var want []tables.Entity
 	for i := range uint64(9) { // the table holds 8
-		want = append(want, endpoint(t, func(e *tables.Entry) { e.Matches[1].Value = uint(i) }))
+		want = append(want, endpoint(t, func(e *tables.Entry) { e.Matches[1].Value = num(i) }))
 	}
 	want = append(want, want[0], acl(func(e *tables.Entry) { e.Priority = 0 }))
 	for i := range uint32(5) { // the device holds 4
 		want = append(want, tables.MulticastGroup{ID: i + 1})
 	}
 	want = append(want, tables.Entry{ // tunnel 0 is none
-		Table: "copy", Matches: []tables.Match{tables.Exact("port", uint(1)), tables.Exact("rid", uint(1))},
-		Action: tables.Do("to_tunnel", tables.Arg{Param: "tunnel_id", Value: uint(0)}),
+		Table: "copy", Matches: []tables.Match{tables.Exact("port", num(1)), tables.Exact("rid", num(1))},
+		Action: tables.Do("to_tunnel", tables.Arg{Param: "tunnel_id", Value: num(0)}),
 	}, tables.Entry{ // no reader has the layout, which a soft reference allows
-		Table: "option_layout", Matches: []tables.Match{tables.Exact("opt_len", uint(1))}, Priority: 1,
-		Action: tables.Do("bind", tables.Arg{Param: "layout_id", Value: uint(9)}),
+		Table: "option_layout", Matches: []tables.Match{tables.Exact("opt_len", num(1))}, Priority: 1,
+		Action: tables.Do("bind", tables.Arg{Param: "layout_id", Value: num(9)}),
 	}, tables.Entry{
-		Table: "route", Matches: []tables.Match{tables.Exact("vni", uint(1))},
-		Action: tables.Do("to_vrf", tables.Arg{Param: "vrf", Value: uint(1)},
-			tables.Arg{Param: "vni", Value: uint(5001)}, tables.Arg{Param: "mac", Value: uint(77)}),
+		Table: "route", Matches: []tables.Match{tables.Exact("vni", num(1))},
+		Action: tables.Do("to_vrf", tables.Arg{Param: "vrf", Value: num(1)},
+			tables.Arg{Param: "vni", Value: num(5001)}, tables.Arg{Param: "mac", Value: num(77)}),
 	})
 	err := s.Check(want)
 	for _, is := range []error{tables.ErrFull, tables.ErrRepeated, tables.ErrDangling, tables.ErrPriority} {

@@ -62,11 +62,16 @@ func referring(r *tables.Reference, e tables.Entity) [][]tables.Value {
 		}
 		return all
 	case tables.Entry:
-		if r.From != e.Table || r.Action == "" || r.Action != e.Action.Name {
-			return nil // the demo's keys refer to nothing
+		if r.From != e.Table || e.Default || r.Action != "" && r.Action != e.Action.Name {
+			return nil
 		}
 		var values []tables.Value
 		for _, f := range r.Fields {
+			for _, m := range e.Matches {
+				if r.Action == "" && m.Field == f {
+					values = append(values, m.Value)
+				}
+			}
 			for _, a := range e.Action.Args {
 				if a.Param == f {
 					values = append(values, a.Value)
@@ -111,7 +116,8 @@ func (m model) apply(t interface{ Fatalf(string, ...any) }, u tables.Update) {
 	}
 }
 
-func uint(v uint64) tables.Value { return tables.Uint(v) }
+// num is a value of any width.
+func num(v uint64) tables.Value { return tables.Uint(v) }
 
 // states draws a state without dangling references: endpoints refer to tunnels
 // or groups, groups to copies, copies to tunnels, routes to endpoints.
@@ -128,10 +134,10 @@ func states(s *tables.Schema) *rapid.Generator[[]tables.Entity] {
 		for _, id := range tunnels {
 			add(tables.Entry{
 				Table:   "tunnel",
-				Matches: []tables.Match{tables.Exact("tunnel_id", uint(id))},
+				Matches: []tables.Match{tables.Exact("tunnel_id", num(id))},
 				Action: tables.Do("encap_v4",
-					tables.Arg{Param: "src", Value: uint(1)}, tables.Arg{Param: "dst", Value: uint(rapid.Uint64Range(1, 2).Draw(t, "dst"))},
-					tables.Arg{Param: "next_hop", Value: uint(3)}, tables.Arg{Param: "layout_id", Value: uint(0)}),
+					tables.Arg{Param: "src", Value: num(1)}, tables.Arg{Param: "dst", Value: num(rapid.Uint64Range(1, 2).Draw(t, "dst"))},
+					tables.Arg{Param: "next_hop", Value: num(3)}, tables.Arg{Param: "layout_id", Value: num(0)}),
 			})
 		}
 		var replicas []tables.Replica
@@ -142,8 +148,8 @@ func states(s *tables.Schema) *rapid.Generator[[]tables.Entity] {
 			replicas = append(replicas, tables.Replica{Port: 5, Instance: uint32(rid)})
 			add(tables.Entry{
 				Table:   "copy",
-				Matches: []tables.Match{tables.Exact("port", uint(5)), tables.Exact("rid", uint(rid))},
-				Action:  tables.Do("to_tunnel", tables.Arg{Param: "tunnel_id", Value: uint(rapid.SampledFrom(tunnels).Draw(t, "copy to"))}),
+				Matches: []tables.Match{tables.Exact("port", num(5)), tables.Exact("rid", num(rid))},
+				Action:  tables.Do("to_tunnel", tables.Arg{Param: "tunnel_id", Value: num(rapid.SampledFrom(tunnels).Draw(t, "copy to"))}),
 			})
 		}
 		groups := some("groups", 4, 6)
@@ -156,29 +162,33 @@ func states(s *tables.Schema) *rapid.Generator[[]tables.Entity] {
 			}
 			set.Add(s.Canonical(tables.MulticastGroup{ID: uint32(id), Replicas: rs}))
 		}
-		macs := some("endpoints", 8, 12)
-		for _, mac := range macs {
-			do := tables.Do("local", tables.Arg{Param: "port", Value: uint(rapid.Uint64Range(1, 2).Draw(t, "port"))})
+		var vnis, macs []uint64
+		for _, mac := range some("endpoints", 8, 12) {
+			do := tables.Do("local", tables.Arg{Param: "port", Value: num(rapid.Uint64Range(1, 2).Draw(t, "port"))})
 			switch n := rapid.IntRange(0, 4).Draw(t, "endpoint action"); {
 			case n > 1 && len(tunnels) > 0:
-				do = tables.Do("remote", tables.Arg{Param: "tunnel_id", Value: uint(rapid.SampledFrom(tunnels).Draw(t, "to"))})
+				do = tables.Do("remote", tables.Arg{Param: "tunnel_id", Value: num(rapid.SampledFrom(tunnels).Draw(t, "to"))})
 			case n == 1 && len(groups) > 0:
-				do = tables.Do("flood", tables.Arg{Param: "group", Value: uint(rapid.SampledFrom(groups).Draw(t, "to group"))})
+				do = tables.Do("flood", tables.Arg{Param: "group", Value: num(rapid.SampledFrom(groups).Draw(t, "to group"))})
 			}
+			vnis, macs = append(vnis, rapid.Uint64Range(5, 6).Draw(t, "vni")), append(macs, mac)
 			add(tables.Entry{
 				Table: "endpoint", Action: do,
-				Matches: []tables.Match{tables.Exact("vni", uint(5)), tables.Exact("mac", uint(mac))},
+				Matches: []tables.Match{tables.Exact("vni", num(vnis[len(vnis)-1])), tables.Exact("mac", num(mac))},
 			})
 		}
 		for _, net := range some("routes", 5, 8) {
 			if len(macs) == 0 {
 				break
 			}
+			via := rapid.IntRange(0, len(macs)-1).Draw(t, "via")
 			add(tables.Entry{
-				Table:   "route",
-				Matches: []tables.Match{tables.Exact("vni", uint(5)), tables.LPM("dst_ip", uint(net<<24), 8)},
-				Action: tables.Do("to_vrf", tables.Arg{Param: "vrf", Value: uint(1)}, tables.Arg{Param: "vni", Value: uint(5)},
-					tables.Arg{Param: "mac", Value: uint(rapid.SampledFrom(macs).Draw(t, "via"))}),
+				Table: "route", // of any VN that has an endpoint
+				Matches: []tables.Match{
+					tables.Exact("vni", num(rapid.SampledFrom(vnis).Draw(t, "of"))), tables.LPM("dst_ip", num(net<<24), 8),
+				},
+				Action: tables.Do("to_vrf", tables.Arg{Param: "vrf", Value: num(1)},
+					tables.Arg{Param: "vni", Value: num(vnis[via])}, tables.Arg{Param: "mac", Value: num(macs[via])}),
 			})
 		}
 		if rapid.Bool().Draw(t, "default") {

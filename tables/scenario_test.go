@@ -21,7 +21,7 @@ import (
 func state(t *testing.T, s *tables.Schema, lines ...string) []tables.Entity {
 	t.Helper()
 	var set tables.Set
-	arg := func(p string, v uint64) tables.Arg { return tables.Arg{Param: p, Value: uint(v)} }
+	arg := func(p string, v uint64) tables.Arg { return tables.Arg{Param: p, Value: num(v)} }
 	for _, line := range lines {
 		var a, b uint64
 		var name string
@@ -33,7 +33,7 @@ func state(t *testing.T, s *tables.Schema, lines ...string) []tables.Entity {
 			set.Add(s.Entry(tables.Entry{Table: table, Matches: ms, Action: do}))
 		}
 		host := func() []tables.Match {
-			return []tables.Match{tables.Exact("vni", uint(5)), tables.Exact("mac", uint(a))}
+			return []tables.Match{tables.Exact("vni", num(5)), tables.Exact("mac", num(a))}
 		}
 		switch {
 		case scan("endpoint %d -> tunnel %d", &a, &b):
@@ -44,21 +44,21 @@ func state(t *testing.T, s *tables.Schema, lines ...string) []tables.Entity {
 			entry("endpoint", tables.Do("local", arg("port", b)), host()...)
 		case scan("tunnel %d to %d", &a, &b):
 			entry("tunnel", tables.Do("encap_v4", arg("src", 1), arg("dst", b), arg("next_hop", 2), arg("layout_id", 0)),
-				tables.Exact("tunnel_id", uint(a)))
+				tables.Exact("tunnel_id", num(a)))
 		case scan("copy %d -> tunnel %d", &a, &b):
-			entry("copy", tables.Do("to_tunnel", arg("tunnel_id", b)), tables.Exact("port", uint(1)), tables.Exact("rid", uint(a)))
+			entry("copy", tables.Do("to_tunnel", arg("tunnel_id", b)), tables.Exact("port", num(1)), tables.Exact("rid", num(a)))
 		case scan("layout %d at %d", &a, &b):
 			set.Add(s.Entry(tables.Entry{
 				Table: "option_layout", Priority: int32(b), Action: tables.Do("bind", arg("layout_id", a)),
-				Matches: []tables.Match{tables.Exact("opt_len", uint(2))},
+				Matches: []tables.Match{tables.Exact("opt_len", num(2))},
 			}))
 		case scan("place %s %d = %d", &name, &a, &b):
-			entry(name+".place", tables.Do(name+".constant", arg("word", b)), tables.Exact("layout_id", uint(a)))
+			entry(name+".place", tables.Do(name+".constant", arg("word", b)), tables.Exact("layout_id", num(a)))
 		case scan("read %s %d from %d", &name, &a, &b):
-			entry(name+".extract", tables.Do(name+".from_word", arg("word", b)), tables.Exact("layout_id", uint(a)))
+			entry(name+".extract", tables.Do(name+".from_word", arg("word", b)), tables.Exact("layout_id", num(a)))
 		case scan("route %d via %d", &a, &b):
 			entry("route", tables.Do("to_vrf", arg("vrf", 1), arg("vni", 5), arg("mac", b)),
-				tables.Exact("vni", uint(5)), tables.LPM("dst_ip", uint(a<<24), 8))
+				tables.Exact("vni", num(5)), tables.LPM("dst_ip", num(a<<24), 8))
 		case line == "route default drop":
 			set.Add(s.Entry(tables.Entry{Table: "route", Default: true, Action: tables.Do("drop")}))
 		case scan("meter %d = %d", &a, &b):
@@ -150,7 +150,7 @@ func TestPlanScenarios(t *testing.T) {
 func TestPlanLeavesAlone(t *testing.T) {
 	s := demo(t)
 	fixed := tables.Entry{
-		Table: "Ingress.fixed", Matches: []tables.Match{tables.Exact("proto", uint(6))}, Action: tables.Do("Ingress.permit"), Const: true,
+		Table: "Ingress.fixed", Matches: []tables.Match{tables.Exact("proto", num(6))}, Action: tables.Do("Ingress.permit"), Const: true,
 	}
 	initial := tables.Entry{Table: "Ingress.endpoint", Default: true, Action: tables.Do("Ingress.drop")}
 	green := tables.MeterCell{Meter: "Ingress.punt_meter", Index: 1}
@@ -199,4 +199,41 @@ func TestPlanOfBadStates(t *testing.T) {
 			t.Fatalf("after the plan (-want +got):\n%s", diff)
 		}
 	})
+}
+
+// TestPlanOthers: entities that are no entries of tables are planned alike.
+func TestPlanOthers(t *testing.T) {
+	s := demo(t)
+	clone := tables.CloneSession{ID: 1, Replicas: []tables.Replica{{Port: 2}}}
+	cut := clone
+	cut.MaxLength = 128
+	digest := tables.DigestConfig{Digest: "learn_t", MaxList: 1}
+	more := digest
+	more.MaxList = 2
+	cell := func(rate int64) tables.MeterCell {
+		return tables.MeterCell{Meter: "Ingress.punt_meter", Index: 1, Rates: &tables.Rates{CIR: rate, PIR: rate}}
+	}
+	for _, tc := range []struct {
+		name       string
+		have, want []tables.Entity
+		plan       []tables.Batch
+	}{
+		{"insert, or set", nil, []tables.Entity{clone, digest, cell(1)}, []tables.Batch{
+			{{Op: tables.Insert, Entity: clone}, {Op: tables.Insert, Entity: digest}, {Op: tables.Modify, Entity: cell(1)}},
+		}},
+		{"keep", []tables.Entity{clone, digest, cell(1)}, []tables.Entity{clone, digest, cell(1)}, nil},
+		{"modify", []tables.Entity{clone, digest, cell(1)}, []tables.Entity{cut, more, cell(2)}, []tables.Batch{
+			{{Op: tables.Modify, Entity: cut}, {Op: tables.Modify, Entity: more}, {Op: tables.Modify, Entity: cell(2)}},
+		}},
+		{"delete, or reset", []tables.Entity{clone, digest, cell(1)}, nil, []tables.Batch{
+			{{Op: tables.Modify, Entity: tables.MeterCell{Meter: "Ingress.punt_meter", Index: 1}}},
+			{{Op: tables.Delete, Entity: clone}, {Op: tables.Delete, Entity: digest}},
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.plan, s.Plan(tc.have, tc.want, tables.PlanOptions{})); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
 }

@@ -66,17 +66,17 @@ func entries(s *tables.Schema) *rapid.Generator[tables.Entry] {
 		e := acl(func(e *tables.Entry) { e.Priority = rapid.Int32Range(1, 3).Draw(t, "priority") })
 		if rapid.Bool().Draw(t, "ports") {
 			low := rapid.Uint64Range(0, 15).Draw(t, "low")
-			e.Matches = append(e.Matches, tables.Range("l4_port", uint(low), uint(rapid.Uint64Range(low, 15).Draw(t, "high"))))
+			e.Matches = append(e.Matches, tables.Range("l4_port", num(low), num(rapid.Uint64Range(low, 15).Draw(t, "high"))))
 		}
 		if rapid.Bool().Draw(t, "flow") {
-			e.Matches = append(e.Matches, tables.Ternary("flow", uint(rapid.Uint64Range(0, 7).Draw(t, "value")),
-				uint(rapid.Uint64Range(0, 7).Draw(t, "mask"))))
+			e.Matches = append(e.Matches, tables.Ternary("flow", num(rapid.Uint64Range(0, 7).Draw(t, "value")),
+				num(rapid.Uint64Range(0, 7).Draw(t, "mask"))))
 		}
 		if rapid.Bool().Draw(t, "proto") {
-			e.Matches = append(e.Matches, tables.Optional("proto", uint(rapid.Uint64Range(0, 1).Draw(t, "proto value"))))
+			e.Matches = append(e.Matches, tables.Optional("proto", num(rapid.Uint64Range(0, 1).Draw(t, "proto value"))))
 		}
 		if rapid.Bool().Draw(t, "action") {
-			e.Action = tables.Do("deny", tables.Arg{Param: "reason", Value: uint(1)}, tables.Arg{Param: "log", Value: uint(0)})
+			e.Action = tables.Do("deny", tables.Arg{Param: "reason", Value: num(1)}, tables.Arg{Param: "log", Value: num(0)})
 		}
 		e, err := s.Entry(e)
 		if err != nil {
@@ -184,7 +184,7 @@ func TestRowRelations(t *testing.T) {
 func TestTCAMRows(t *testing.T) {
 	s := demo(t)
 	var set tables.Set
-	set.Add(s.Entry(acl(func(e *tables.Entry) { e.Matches = []tables.Match{tables.Range("l4_port", uint(1), uint(0xfffe))} })))
+	set.Add(s.Entry(acl(func(e *tables.Entry) { e.Matches = []tables.Match{tables.Range("l4_port", num(1), num(0xfffe))} })))
 	set.Add(s.Entry(acl(nil)))
 	set.Add(s.Entry(endpoint(t, nil)))
 	set.Add(tables.Entry{Table: "Ingress.acl", Default: true}, nil)
@@ -205,8 +205,8 @@ func TestWideRow(t *testing.T) {
 	mask := make([]byte, 64)
 	mask[0], mask[63] = 0xff, 0x0f
 	e, err := s.Entry(tables.Entry{
-		Table: "option_layout", Priority: 1, Action: tables.Do("bind", tables.Arg{Param: "layout_id", Value: uint(1)}),
-		Matches: []tables.Match{tables.Exact("opt_len", uint(16)), tables.Ternary("words", tables.Bytes(mask), tables.Bytes(mask))},
+		Table: "option_layout", Priority: 1, Action: tables.Do("bind", tables.Arg{Param: "layout_id", Value: num(1)}),
+		Matches: []tables.Match{tables.Exact("opt_len", num(16)), tables.Ternary("words", tables.Bytes(mask), tables.Bytes(mask))},
 	})
 	if err != nil {
 		t.Fatal(err)

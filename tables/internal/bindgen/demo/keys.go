@@ -122,7 +122,7 @@ func (k TunnelKey) EncapV6(src, dst netip.Addr, nextHop ethernet.MAC, layoutID u
 
 // RouteKey is the key of table Ingress.route (1024 entries).
 type RouteKey struct {
-	VNI   uint32       // exact, 24 bits
+	VNI   uint32       // exact, 24 bits, refers to endpoint.vni
 	DstIP netip.Prefix // lpm, 32 bits
 }
 
