@@ -17,9 +17,8 @@ type Counted struct {
 	Bytes   int64 // 0 where it counts packets only
 }
 
-// ReadCounters reads the direct counter of each of the table's entries, in
-// the device's order. An error is the last thing it yields. It needs no
-// primacy.
+// ReadCounters reads the direct counter of each of the table's entries, in the
+// device's order. An error is the last thing it yields. It needs no primacy.
 func (d *Device) ReadCounters(ctx context.Context, table string) iter.Seq2[Counted, error] {
 	return func(yield func(Counted, error) bool) {
 		t, err := d.schema.Table(table)
@@ -30,7 +29,8 @@ func (d *Device) ReadCounters(ctx context.Context, table string) iter.Seq2[Count
 			yield(Counted{}, fmt.Errorf("%s: %w", d.Name(), err))
 			return
 		}
-		// Counters are returned only on demand (section 9.1.10, "Direct Resources").
+		// Counters are returned only on demand (section 9.1.10, "Direct
+		// Resources").
 		filter := tableEntry(&p4v1.TableEntry{TableId: t.ID, CounterData: &p4v1.CounterData{}})
 		for pe, err := range d.session.Read(ctx, filter) {
 			if err != nil {

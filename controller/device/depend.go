@@ -37,8 +37,8 @@ func (g *graph) provides(e tables.Entity, yield func(anchor)) {
 	}
 }
 
-// needs yields the anchors that e refers to, also those of references that
-// only order: a layout without one of its words is not that layout.
+// needs yields the anchors that e refers to, also those of references that only
+// order: a layout without one of its words is not that layout.
 func (g *graph) needs(e tables.Entity, yield func(anchor)) {
 	if group, ok := e.(tables.MulticastGroup); ok {
 		for _, r := range g.from[groupTable] {
@@ -114,14 +114,14 @@ func addAnchor(r *tables.Reference, names []string, value func(string) (tables.V
 	yield(anchor(a))
 }
 
-// hold takes back from goal what must not be done while something has failed: to
-// point packets at what is not there, and to delete what packets are still
+// hold takes back from goal what must not be done while something has failed:
+// to point packets at what is not there, and to delete what packets are still
 // pointed at. What it takes back is a failure too, which may hold more.
 func (rec *reconciler) hold(goal map[string]tables.Entity) {
 	for len(rec.failed) > 0 {
 		absent, held := make(map[anchor]string), make(map[anchor]string)
-		for key, f := range rec.failed {
-			old, e := rec.have[key], rec.want[key]
+		for _, f := range rec.failures() { // in order, so that it is always the same that is named
+			old, e := rec.have[f.Key], rec.want[f.Key]
 			switch {
 			case old != nil: // stays as it is
 				rec.d.refs.needs(old, func(a anchor) { held[a] = f.Key })

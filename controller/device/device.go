@@ -1,12 +1,12 @@
 // Package device keeps one device's tables as they are wanted.
 //
-// A Device owns a P4Runtime session and a desired state. Whenever the session is ready it
-// reads back what the device holds, plans the way from there to the desired
-// state, writes it, and from then on follows each change. It reads back again
-// from time to time: what differs from what it believes is repaired and
+// A Device owns a P4Runtime session and a desired state. Whenever the session
+// is ready it reads back what the device holds, plans the way from there to the
+// desired state, writes it, and from then on follows each change. It reads back
+// again from time to time: what differs from what it believes is repaired and
 // reported. What the device's tables have no room for is refused before it is
-// written, and what the device refuses is tried again; either leaves the
-// device degraded, with the reasons by name.
+// written, and what the device refuses is tried again; either leaves the device
+// degraded, with the reasons by name.
 package device
 
 import (
@@ -28,9 +28,11 @@ import (
 )
 
 var (
-	// ErrStale is returned for a desired state that is older than the present one.
+	// ErrStale is returned for a desired state that is older than the present
+	// one.
 	ErrStale = errors.New("older than the desired state")
-	// ErrUnloaded is returned for a change to a desired state that was never set.
+	// ErrUnloaded is returned for a change to a desired state that was never
+	// set.
 	ErrUnloaded = errors.New("no desired state to change")
 	// ErrNotReady is returned for what needs the primacy while we lack it.
 	ErrNotReady = errors.New("device is not ready")
@@ -38,8 +40,8 @@ var (
 	ErrNoRoom = errors.New("no room")
 )
 
-// Options configures a Device. Session.Pipeline is required; the zero value of every
-// other field is a good default.
+// Options configures a Device. Session.Pipeline is required; the zero value of
+// every other field is a good default.
 type Options struct {
 	// Session is the P4Runtime session's part. Its Describe is set by New, and
 	// its Log is the device's as well.
@@ -51,14 +53,16 @@ type Options struct {
 	MinRetry, MaxRetry time.Duration
 
 	// PacketIn is called for each packet that the device punts, one after the
-	// other. While it runs others queue up (p4rt.Options.Queue).
+	// other. While it runs others queue up (p4rt.Options.Queue). This handler
+	// and the next two must return when their context ends, as it does with
+	// the session's term.
 	PacketIn func(context.Context, *p4v1.PacketIn)
 	// Digest is called for each digest list, which is then acknowledged.
 	Digest func(context.Context, *p4v1.DigestList)
 	// IdleTimeout is called when entries have not been hit for a while.
 	IdleTimeout func(context.Context, *p4v1.IdleTimeoutNotification)
-	// Repair is called for each difference that a read-back found, before it
-	// is repaired. It must not block.
+	// Repair is called for each difference that a read-back found, before it is
+	// repaired. It must not block.
 	Repair func(Difference)
 }
 
@@ -70,7 +74,6 @@ type Device struct {
 	schema  *tables.Schema
 	session *p4rt.Session
 	refs    graph
-	initial map[string]tables.Entry // the program's own default actions, by key
 	n       meters
 
 	changed chan struct{} // tells the reconciler that pending is not empty
@@ -139,9 +142,6 @@ func newDevice(o *Options) (*Device, error) {
 		d.log = slog.New(slog.DiscardHandler)
 	}
 	d.log = d.log.With("device", o.Session.Name)
-	if d.initial, err = initialDefaults(schema, o.Session.Pipeline.Info); err != nil {
-		return nil, fmt.Errorf("%s: %w", o.Session.Name, err)
-	}
 	o.Session.Describe = d.describe
 	onState := o.Session.OnState
 	o.Session.OnState = func(s p4rt.State) {
@@ -251,9 +251,9 @@ func nudge(c chan struct{}) {
 // Nothing is written to a device before its first desired state is set, since
 // without it everything there would look superfluous.
 //
-// Entities need not be canonical. One that the program does not have, or
-// a key that comes twice, refuses the whole, with all reasons. A revision
-// below the present one is ErrStale; the same one may come again.
+// Entities need not be canonical. One that the program does not have, or a key
+// that comes twice, refuses the whole, with all reasons. A revision below the
+// present one is ErrStale; the same one may come again.
 func (d *Device) SetDesired(revision uint64, entities []tables.Entity) error {
 	state, err := d.canonical(entities)
 	if err != nil {
@@ -372,8 +372,8 @@ func (d *Device) diff(have, want map[string]tables.Entity) iter.Seq[tables.Updat
 	}
 }
 
-// values returns the state's entities in the order of their keys, so that
-// plans are the same each time.
+// values returns the state's entities in the order of their keys, so that plans
+// are the same each time.
 func values(state map[string]tables.Entity) []tables.Entity {
 	es := make([]tables.Entity, 0, len(state))
 	for _, key := range slices.Sorted(maps.Keys(state)) {

@@ -37,7 +37,7 @@ func (tg *target) expect(entities ...tables.Entity) {
 	}
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -148,7 +148,8 @@ func TestRestart(t *testing.T) {
 	})
 }
 
-// A controller that comes back finds its entries, and touches none that it wants.
+// A controller that comes back finds its entries, and touches none that it
+// wants.
 func TestControllerRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tg := newTarget(t, nil)

@@ -2,11 +2,9 @@ package device
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 
-	p4configv1 "github.com/p4lang/p4runtime/go/p4/config/v1"
 	p4v1 "github.com/p4lang/p4runtime/go/p4/v1"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -20,8 +18,8 @@ type contents struct {
 	entities map[string]tables.Entity
 	// odd are what the device holds and our program cannot have.
 	odd []error
-	// unread are kinds of entity that the device's server cannot read. Of
-	// these what we believe is all we know.
+	// unread are kinds of entity that the device's server cannot read. Of these
+	// what we believe is all we know.
 	unread []func(tables.Entity) bool
 }
 
@@ -43,7 +41,7 @@ func (d *Device) parts() []part {
 			te.MeterConfig = &p4v1.MeterConfig{}
 		}
 		entries.filters = append(entries.filters, tableEntry(te))
-		if !t.ConstDefault {
+		if !t.ConstDefault && t.Profile == nil { // section 9.1.3: those of a profile are NoAction
 			entries.filters = append(entries.filters, tableEntry(&p4v1.TableEntry{
 				TableId: t.ID, IsDefaultAction: true, MeterConfig: te.MeterConfig,
 			}))
@@ -133,63 +131,31 @@ func (c *contents) read(d *Device, found iter.Seq2[*p4v1.Entity, error]) error {
 	return nil
 }
 
-// initialDefaults returns the default actions that the program sets and that
-// can be changed. A P4Info from before P4Runtime 1.4 does not tell them.
-func initialDefaults(s *tables.Schema, info *p4configv1.P4Info) (map[string]tables.Entry, error) {
-	defaults := make(map[string]tables.Entry)
-	var errs []error
-	for _, t := range info.GetTables() {
-		call := t.GetInitialDefaultAction()
-		if call == nil || t.GetConstDefaultActionId() != 0 {
-			continue
-		}
-		a := &p4v1.Action{ActionId: call.GetActionId()}
-		for _, arg := range call.GetArguments() {
-			a.Params = append(a.Params, &p4v1.Action_Param{ParamId: arg.GetParamId(), Value: arg.GetValue()})
-		}
-		e, err := s.DecodeEntry(&p4v1.TableEntry{
-			TableId:         t.GetPreamble().GetId(),
-			IsDefaultAction: true,
-			Action:          &p4v1.TableAction{Type: &p4v1.TableAction_Action{Action: a}},
-		})
-		if err != nil {
-			errs = append(errs, fmt.Errorf("initial default action: %w", err))
-			continue
-		}
-		defaults[e.Key()] = e
-	}
-	return defaults, errors.Join(errs...)
-}
-
 // untouched reports whether e always exists and is as the program leaves it.
 func (d *Device) untouched(e tables.Entity) bool {
-	switch e := e.(type) {
-	case tables.MeterCell:
-		return e.Rates == nil
-	case tables.Entry:
-		if !e.Default {
-			return false
-		}
-		if e.Const || e.Action.Name == "" {
-			return true
-		}
-		initial, known := d.initial[e.Key()]
-		return known && len(d.schema.Plan([]tables.Entity{e}, []tables.Entity{initial}, tables.PlanOptions{})) == 0
+	entry, ok := e.(tables.Entry)
+	if ok && !entry.Default {
+		return false
 	}
-	return false
+	if _, cell := e.(tables.MeterCell); !ok && !cell {
+		return false
+	}
+	return len(d.schema.Plan([]tables.Entity{e}, nil, tables.PlanOptions{})) == 0
 }
 
-// programs reports whether e may be the program's own, of which P4Info does
-// not tell: a default action, or an entry of a table that it fills.
+// programs reports whether e may be the program's own, of which P4Info does not
+// tell: a default action, or an entry of a table that it fills.
 func (d *Device) programs(e tables.Entity) bool {
 	entry, ok := e.(tables.Entry)
 	if !ok {
 		return false
 	}
-	if entry.Default {
-		_, known := d.initial[entry.Key()]
-		return !known
-	}
 	t, err := d.schema.Table(entry.Table)
-	return err == nil && t.Initial && !t.Const
+	if err != nil {
+		return false
+	}
+	if entry.Default { // P4Runtime before 1.4 has no initial_default_action
+		return t.Default.Name == ""
+	}
+	return t.Initial && !t.Const
 }

@@ -15,8 +15,8 @@ import (
 )
 
 // reconciler brings a device from what it holds to what is wanted. It lives as
-// long as the device's Run, so that a new term can tell what was lost since
-// the last one, and is used by one goroutine at a time.
+// long as the device's Run, so that a new term can tell what was lost since the
+// last one, and is used by one goroutine at a time.
 type reconciler struct {
 	d       *Device
 	backoff p4rt.Backoff
@@ -160,8 +160,8 @@ func (rec *reconciler) readBack(ctx context.Context, r *p4rt.Ready) error {
 	return nil
 }
 
-// report tells where the device differs from what we believed, or, before
-// there is anything to believe, what is there that nobody wants.
+// report tells where the device differs from what we believed, or, before there
+// is anything to believe, what is there that nobody wants.
 func (rec *reconciler) report(found map[string]tables.Entity) {
 	if rec.have == nil {
 		for u := range rec.d.diff(found, rec.want) {
@@ -218,12 +218,12 @@ func (rec *reconciler) pass(ctx context.Context, r *p4rt.Ready) error {
 	return nil
 }
 
-// plan returns the batches that turn what the device holds into goal, which
-// has an entry, maybe nil, for each dirty key.
+// plan returns the batches that turn what the device holds into goal, which has
+// an entry, maybe nil, for each dirty key.
 //
 // Where tables have room enough for all that comes before anything goes, what
-// is not dirty does not matter to the order, so a small change to large tables is
-// planned alone.
+// is not dirty does not matter to the order, so a small change to large tables
+// is planned alone.
 func (rec *reconciler) plan(goal map[string]tables.Entity) []tables.Batch {
 	have, want := make(map[string]tables.Entity, len(goal)), make(map[string]tables.Entity, len(goal))
 	if rec.tight(goal) {
@@ -382,7 +382,8 @@ func (rec *reconciler) failures() []Failure {
 	return fs
 }
 
-// publish publishes a state, unless the term is over: then the session has the say.
+// publish publishes a state, unless the term is over: then the session has the
+// say.
 func (rec *reconciler) publish(ctx context.Context, s State, reasons ...string) {
 	d := rec.d
 	d.mu.Lock()

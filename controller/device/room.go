@@ -9,8 +9,8 @@ import (
 	"github.com/keyway-nve/keyway/tables"
 )
 
-// usage counts what takes up room on a device, by where the room is: a
-// table's name, or one of these.
+// usage counts what takes up room on a device, by where the room is: a table's
+// name, or one of these.
 type usage map[string]int
 
 const (
@@ -24,8 +24,8 @@ type place struct {
 	n    int
 }
 
-// places returns the room that an entity takes up. Default actions, meters
-// and the like take none.
+// places returns the room that an entity takes up. Default actions, meters and
+// the like take none.
 func places(e tables.Entity) []place {
 	switch e := e.(type) {
 	case tables.Entry:
@@ -81,9 +81,9 @@ func (d *Device) crowded(u usage, e tables.Entity) string {
 // admit returns the state to bring each dirty key to; nil is absence. What
 // there will be no room for is left as it is, and becomes a failure.
 //
-// What is there and shall stay is not put at risk by what is new, and among
-// the new the order of keys decides, so that a device that is asked for too
-// much ends up with the same entries each time.
+// What is there and shall stay is not put at risk by what is new, and among the
+// new the order of keys decides, so that a device that is asked for too much
+// ends up with the same entries each time.
 func (rec *reconciler) admit() map[string]tables.Entity {
 	d := rec.d
 	for key, f := range rec.failed {
@@ -151,8 +151,8 @@ func grows(old, e tables.Entity) bool {
 	return false
 }
 
-// tight reports whether there is too little room for all that goal adds
-// before anything that it removes is gone.
+// tight reports whether there is too little room for all that goal adds before
+// anything that it removes is gone.
 func (rec *reconciler) tight(goal map[string]tables.Entity) bool {
 	peak := maps.Clone(rec.used)
 	for key, e := range goal {

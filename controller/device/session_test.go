@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,9 +15,11 @@ import (
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
 	p4v1 "github.com/p4lang/p4runtime/go/p4/v1"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/keyway-nve/keyway/controller/device"
 	"github.com/keyway-nve/keyway/controller/p4rt"
+	"github.com/keyway-nve/keyway/p4"
 	"github.com/keyway-nve/keyway/tables"
 )
 
@@ -256,5 +259,68 @@ func TestReadCounters(t *testing.T) {
 				}
 			}
 		}
+	})
+}
+
+// A device that runs another version of the program keeps what it holds when it
+// can, and is filled again when it cannot.
+func TestNewProgram(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tg := newTarget(t, nil)
+		d := tg.controller(device.Options{})
+		stop := run(t, d)
+		must(t, d.SetDesired(1, []tables.Entity{vn(5), vn(6), local()}))
+		expect(t, d, device.InSync, 1)
+		stop()
+		tg.told()
+
+		tg.program.P4Info = proto.CloneOf(tg.program.P4Info)
+		tg.program.P4Info.PkgInfo.Version = "another"
+		d = tg.controller(device.Options{})
+		stop = run(t, d)
+		must(t, d.SetDesired(2, []tables.Entity{vn(5), vn(6), local()}))
+		expect(t, d, device.InSync, 2)
+		if us := tg.told(); len(us) != 0 {
+			t.Errorf("told %q though the pipeline was reconciled", us)
+		}
+		tg.expect(vn(5), vn(6), local())
+		stop()
+
+		transit, err := p4.Transit()
+		must(t, err)
+		tg.program = transit
+		tg.schema, err = tables.NewSchema(transit.P4Info)
+		must(t, err)
+		d = tg.controller(device.Options{})
+		run(t, d)
+		must(t, d.SetDesired(3, nil))
+		settle(time.Second)
+		expect(t, d, device.InSync, 3)
+		tg.expect()
+	})
+}
+
+// Desired states may come from several goroutines; the highest revision wins.
+func TestConcurrentChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tg, d := start(t, device.Options{})
+		must(t, d.SetDesired(1, nil))
+		var wg sync.WaitGroup
+		for vni := range uint32(8) {
+			wg.Go(func() {
+				for range 20 {
+					if err := d.Apply(1, []tables.Entity{vn(vni + 1), endpoint(vni+1, 1, 300)}, nil); err != nil {
+						t.Error(err)
+					}
+					if err := d.Apply(1, nil, []string{key(t, d.Schema(), endpoint(vni+1, 1, 300))}); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		must(t, d.Apply(2, nil, nil))
+		expect(t, d, device.InSync, 2)
+		tg.expect(vn(1), vn(2), vn(3), vn(4), vn(5), vn(6), vn(7), vn(8))
 	})
 }

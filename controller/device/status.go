@@ -43,8 +43,8 @@ type Status struct {
 	// Reasons says why the state is no better, by name; at most 16 and then a
 	// line that counts the rest. Device.Failures has all that concern entities.
 	Reasons []string
-	// Revision is the desired state's. Watermark is the highest revision that the
-	// tables reflect in full: 0 at first, and again as soon as a read-back
+	// Revision is the desired state's. Watermark is the highest revision that
+	// the tables reflect in full: 0 at first, and again as soon as a read-back
 	// shows that entries are lost or have changed, until they are repaired.
 	Revision, Watermark uint64
 	// Wanted counts the desired entities, Held those on the device by the last
@@ -166,8 +166,8 @@ func (d *Device) Watch(ctx context.Context) iter.Seq[Status] {
 	}
 }
 
-// Await returns the first status for which ok holds, or the last one with
-// ctx's cause.
+// Await returns the first status for which ok holds, or the last one with ctx's
+// cause.
 func (d *Device) Await(ctx context.Context, ok func(Status) bool) (Status, error) {
 	var last Status
 	for last = range d.Watch(ctx) {
@@ -184,7 +184,8 @@ func (d *Device) publish() {
 	d.published = make(chan struct{})
 }
 
-// onState follows the session until it is ready, when the reconciler takes over.
+// onState follows the session until it is ready, when the reconciler takes
+// over.
 func (d *Device) onState(s p4rt.State) {
 	if s.Phase == p4rt.PhaseReady {
 		return

@@ -32,7 +32,7 @@ const (
 
 // target is a device to control, with the faults that a test asks for.
 type target struct {
-	t       *testing.T
+	t       testing.TB
 	program *p4.Program
 
 	mu      sync.Mutex
@@ -48,7 +48,7 @@ type target struct {
 
 // newTarget starts a target in the current synctest bubble. It runs the NVE
 // program, whose P4Info shrink may change.
-func newTarget(t *testing.T, shrink func(*p4configv1.P4Info)) *target {
+func newTarget(t testing.TB, shrink func(*p4configv1.P4Info)) *target {
 	t.Helper()
 	program, err := p4.NVE()
 	if err != nil {
@@ -167,7 +167,7 @@ func (tg *target) controller(o device.Options) *device.Device {
 }
 
 // run runs d until the test ends, or until the func it returns is called.
-func run(t *testing.T, d *device.Device) (stop func()) {
+func run(t testing.TB, d *device.Device) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -305,7 +305,7 @@ func group(id uint32, ports ...uint32) tables.Entity {
 	return g
 }
 
-func key(t *testing.T, s *tables.Schema, e tables.Entity) string {
+func key(t testing.TB, s *tables.Schema, e tables.Entity) string {
 	t.Helper()
 	c, err := s.Canonical(e)
 	if err != nil {

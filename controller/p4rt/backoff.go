@@ -7,8 +7,8 @@ import (
 )
 
 // Backoff spaces out attempts at something that keeps failing: each wait is
-// twice the one before, from Min up to Max, less a random part of up to a half so
-// that many sessions that failed together do not return together.
+// twice the one before, from Min up to Max, less a random part of up to a half
+// so that many sessions that failed together do not return together.
 type Backoff struct {
 	Min, Max time.Duration
 	next     time.Duration

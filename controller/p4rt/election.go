@@ -7,9 +7,9 @@ import (
 	p4v1 "github.com/p4lang/p4runtime/go/p4/v1"
 )
 
-// ElectionID is P4Runtime's 128-bit election id. The client with the highest
-// id that a device has ever seen for a role is that role's primary
-// (specification, section 5, "Client Arbitration").
+// ElectionID is P4Runtime's 128-bit election id. The client with the highest id
+// that a device has ever seen for a role is that role's primary (specification,
+// section 5, "Client Arbitration").
 //
 // The zero value stands for "unset": a client without an id is never primary.
 // The specification lets the id 0 be told from an unset one; a controller has
@@ -33,8 +33,8 @@ func (e ElectionID) Next() ElectionID {
 	return e
 }
 
-// String returns the id in decimal while it fits 64 bits, else as HIGH:LOW,
-// and "unset" for the zero value.
+// String returns the id in decimal while it fits 64 bits, else as HIGH:LOW, and
+// "unset" for the zero value.
 func (e ElectionID) String() string {
 	switch {
 	case e.IsZero():

@@ -31,9 +31,10 @@ type Options struct {
 	// ElectionID is our id at the start; Session.Elect changes it. A session
 	// without one only watches: it is never primary.
 	ElectionID ElectionID
-	// TakeOver makes a standby session with an election id raise it above the highest that
-	// the device has seen as soon as the device says that no client is
-	// primary. Leave it off where something else (a lease) decides who is in charge.
+	// TakeOver makes a standby session with an election id raise it above the
+	// highest that the device has seen as soon as the device says that no
+	// client is primary. Leave it off where something else (a lease) decides
+	// who is in charge.
 	TakeOver bool
 	// Pipeline is the program that the device shall run. Without one the
 	// session takes the device as it is, and waits while it has none.
@@ -48,18 +49,18 @@ type Options struct {
 	// BatchSize is the most updates in one Write request. Default 256.
 	BatchSize int
 	// Queue is how many packets in wait for their reader, and, each in a queue
-	// of its own, how many digest lists and idle timeout notifications.
-	// Default 1024. What finds its queue full is dropped and counted, since a
-	// stream that waits for its reader stops arbitration too.
+	// of its own, how many digest lists and idle timeout notifications. Default
+	// 1024. What finds its queue full is dropped and counted, since a stream
+	// that waits for its reader stops arbitration too.
 	Queue int
-	// Timeout bounds each request, the wait for the answer to our arbitration, and
-	// the wait between two messages of a Read. Default 30 s.
+	// Timeout bounds each request, the wait for the answer to our arbitration,
+	// and the wait between two messages of a Read. Default 30 s.
 	Timeout time.Duration
 	// PipelineTimeout bounds setting the pipeline, which takes long on
 	// hardware. Default 3 min.
 	PipelineTimeout time.Duration
-	// MinBackoff and MaxBackoff bound the wait between two attempts at
-	// a stream or at a term. Defaults 100 ms and 5 s.
+	// MinBackoff and MaxBackoff bound the wait between two attempts at a stream
+	// or at a term. Defaults 100 ms and 5 s.
 	MinBackoff, MaxBackoff time.Duration
 
 	// TLS secures the connection that Dial makes. Nil is plain text.
@@ -97,23 +98,24 @@ func setDefault[T int | time.Duration](v *T, d T) {
 	}
 }
 
-// maxMessage is the largest message we accept. A pipeline config read back
-// from a device holds its binary, beyond gRPC's 4 MiB.
+// maxMessage is the largest message we accept. A pipeline config read back from
+// a device holds its binary, beyond gRPC's 4 MiB.
 const maxMessage = 256 << 20
 
 // DialOptions returns the gRPC options that a connection for such a session
 // needs, without credentials.
 //
-// A Write's per-update errors travel in the trailers, and a device whose
-// errors exceed the header list limit can only say RESOURCE_EXHAUSTED
-// (specification, section 12.3). The rule of thumb is 8192 + 100 bytes for each update;
-// we allow for messages several times as long.
+// A Write's per-update errors travel in the trailers, and a device whose errors
+// exceed the header list limit can only say RESOURCE_EXHAUSTED (specification,
+// section 12.3). The rule of thumb is 8192 + 100 bytes for each update; we
+// allow for messages several times as long.
 func (o Options) DialOptions() []grpc.DialOption {
 	o = o.withDefaults()
 	return []grpc.DialOption{
 		grpc.WithMaxHeaderListSize(uint32(64<<10 + 1024*o.BatchSize)),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
-		// gRPC waits up to two minutes by default. The session has a backoff of its own.
+		// gRPC waits up to two minutes by default. The session has a backoff of
+		// its own.
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: o.MinBackoff, Multiplier: 1.6, Jitter: 0.2, MaxDelay: o.MaxBackoff},
 			MinConnectTimeout: 5 * time.Second,
@@ -122,8 +124,8 @@ func (o Options) DialOptions() []grpc.DialOption {
 }
 
 // Dial makes a session with the device at target, a gRPC name such as
-// "192.0.2.1:9559", over a connection of its own, which Close ends. Nothing
-// is sent before Run or a request. Further options follow ours.
+// "192.0.2.1:9559", over a connection of its own, which Close ends. Nothing is
+// sent before Run or a request. Further options follow ours.
 func Dial(target string, o Options, more ...grpc.DialOption) (*Session, error) {
 	creds := insecure.NewCredentials()
 	if o.TLS != nil {

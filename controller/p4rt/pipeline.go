@@ -18,13 +18,13 @@ import (
 // A Pipeline is a compiled P4 program as a device takes it.
 type Pipeline struct {
 	Info *p4configv1.P4Info
-	// DeviceConfig is what the device's compiler back end made; its form is
-	// the target's affair.
+	// DeviceConfig is what the device's compiler back end made; its form is the
+	// target's affair.
 	DeviceConfig []byte
-	// Cookie identifies the program. The device keeps it with the pipeline and returns
-	// it, so that a controller that comes back can tell, without reading the
-	// program, that there is nothing to set. Zero stands for a digest of Info
-	// and DeviceConfig.
+	// Cookie identifies the program. The device keeps it with the pipeline and
+	// returns it, so that a controller that comes back can tell, without
+	// reading the program, that there is nothing to set. Zero stands for a
+	// digest of Info and DeviceConfig.
 	Cookie uint64
 }
 
@@ -76,8 +76,8 @@ func (s *Session) PipelineConfig(ctx context.Context, what p4v1.GetForwardingPip
 	case err == nil:
 		return resp.GetConfig(), nil
 	case status.Code(err) == codes.FailedPrecondition:
-		// What PI (bmv2) says where the specification (section 15) has it
-		// leave the config unset.
+		// What PI (bmv2) says where the specification (section 15) has it leave
+		// the config unset.
 		return nil, nil
 	}
 	return nil, s.requestFailed("get pipeline", err)
@@ -103,8 +103,9 @@ func (r *Ready) settlePipeline(ctx context.Context) error {
 		return nil
 	}
 	if have != nil {
-		// Another controller, or another version of this one, may have made the cookie in
-		// another way. Setting the pipeline could clear the device's tables, so look closer.
+		// Another controller, or another version of this one, may have made the
+		// cookie in another way. Setting the pipeline could clear the device's
+		// tables, so look closer.
 		all, err := r.s.PipelineConfig(ctx, p4v1.GetForwardingPipelineConfigRequest_ALL)
 		if err != nil {
 			return err
@@ -130,10 +131,10 @@ func (r *Ready) settlePipeline(ctx context.Context) error {
 	return nil
 }
 
-// setPipeline sends the pipeline and reports whether that cleared the device's tables.
-// Where the device runs another program it is asked first to keep its state
-// (RECONCILE_AND_COMMIT), which it may be unable to do, in general or between
-// these two programs.
+// setPipeline sends the pipeline and reports whether that cleared the device's
+// tables. Where the device runs another program it is asked first to keep its
+// state (RECONCILE_AND_COMMIT), which it may be unable to do, in general or
+// between these two programs.
 func (r *Ready) setPipeline(ctx context.Context, reconcile bool) (cleared bool, err error) {
 	o := &r.s.o
 	set := func(a p4v1.SetForwardingPipelineConfigRequest_Action) error {

@@ -15,8 +15,8 @@ import (
 
 var errStalled = errors.New("the device stopped answering")
 
-// Read asks the device for the entities that the filters select (section 13) and
-// yields them as they arrive. An error is the last thing it yields: of the
+// Read asks the device for the entities that the filters select (section 13)
+// and yields them as they arrive. An error is the last thing it yields: of the
 // whole request, or of all filters that the device refused, after the entities
 // of the others. It needs no term: a standby session may read.
 func (s *Session) Read(ctx context.Context, filters ...*p4v1.Entity) iter.Seq2[*p4v1.Entity, error] {

@@ -59,8 +59,8 @@ func (r *Ready) PacketOut(p *p4v1.PacketOut) error {
 	return err
 }
 
-// AckDigest tells the device that l has been dealt with, so that it reports
-// its data again when it sees it again (section 9.8).
+// AckDigest tells the device that l has been dealt with, so that it reports its
+// data again when it sees it again (section 9.8).
 func (r *Ready) AckDigest(l *p4v1.DigestList) error {
 	return r.st.send(&p4v1.StreamMessageRequest{Update: &p4v1.StreamMessageRequest_DigestAck{
 		DigestAck: &p4v1.DigestListAck{DigestId: l.GetDigestId(), ListId: l.GetListId()},

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/keyway-nve/keyway/controller/p4rt"
 	p4configv1 "github.com/p4lang/p4runtime/go/p4/config/v1"
 	p4v1 "github.com/p4lang/p4runtime/go/p4/v1"
 	rpcstatus "google.golang.org/genproto/googleapis/rpc/status"
@@ -18,11 +17,13 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/keyway-nve/keyway/controller/p4rt"
 )
 
 // script is a P4Runtime server that does what a test tells it to, also what no
-// well-behaved device does, and keeps a transcript. Whatever a test leaves unset it
-// grants: every client is primary, every write succeeds.
+// well-behaved device does, and keeps a transcript. Whatever a test leaves
+// unset it grants: every client is primary, every write succeeds.
 type script struct {
 	p4v1.UnimplementedP4RuntimeServer
 

@@ -45,6 +45,8 @@ type Session struct {
 	o    Options
 	p4   p4v1.P4RuntimeClient
 	conn *grpc.ClientConn // ours, to be closed; nil when New was given one
+	// redial has gRPC try to connect now, whatever its own backoff says.
+	redial func()
 	n    counters
 
 	running atomic.Bool
@@ -59,12 +61,17 @@ type Session struct {
 // made with Options.DialOptions.
 func New(conn grpc.ClientConnInterface, o Options) *Session {
 	o = o.withDefaults()
-	return &Session{
-		o:     o,
-		p4:    p4v1.NewP4RuntimeClient(conn),
-		elect: make(chan struct{}, 1),
-		id:    o.ElectionID,
+	s := &Session{
+		o:      o,
+		p4:     p4v1.NewP4RuntimeClient(conn),
+		redial: func() {},
+		elect:  make(chan struct{}, 1),
+		id:     o.ElectionID,
 	}
+	if c, ok := conn.(interface{ ResetConnectBackoff() }); ok {
+		s.redial = c.ResetConnectBackoff
+	}
+	return s
 }
 
 // Close closes the connection that Dial made. End Run first.
@@ -85,8 +92,8 @@ func (s *Session) State() State {
 // Stats returns what the session has counted so far.
 func (s *Session) Stats() Stats { return s.n.stats() }
 
-// Elect changes our election id, now if the session runs. A term under the
-// old id ends first. An unset or lower id steps down.
+// Elect changes our election id, now if the session runs. A term under the old
+// id ends first. An unset or lower id steps down.
 func (s *Session) Elect(id ElectionID) {
 	s.mu.Lock()
 	s.id = id
@@ -137,8 +144,6 @@ func (s *Session) Run(ctx context.Context, ready func(context.Context, *Ready) e
 		if err := b.Wait(ctx); err != nil {
 			return err
 		}
-		if s.conn != nil {
-			s.conn.ResetConnectBackoff()
-		}
+		s.redial()
 	}
 }

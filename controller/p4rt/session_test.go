@@ -8,10 +8,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/keyway-nve/keyway/controller/p4rt"
 	p4v1 "github.com/p4lang/p4runtime/go/p4/v1"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/keyway-nve/keyway/controller/p4rt"
 )
 
 func TestFirstTerm(t *testing.T) {
@@ -268,7 +269,8 @@ func TestUnknownDevice(t *testing.T) {
 		if st := s.State(); st.Phase != p4rt.PhaseConnecting || status.Code(st.Err) != codes.NotFound {
 			t.Errorf("state %+v", st)
 		}
-		// 0.1, 0.2, ... 3.2 and then 5 s, less up to a half: 12 to 30 in a minute.
+		// 0.1, 0.2, ... 3.2 and then 5 s, less up to a half: 12 to 30 in a
+		// minute.
 		if n := s.Stats().Streams; n < 12 || n > 32 {
 			t.Errorf("%d attempts in a minute", n)
 		}

@@ -15,7 +15,8 @@ const (
 	PhaseStandby
 	// PhasePreparing: we are primary and settle the device's pipeline.
 	PhasePreparing
-	// PhaseReady: primary, with the pipeline in place; the ready func is running.
+	// PhaseReady: primary, with the pipeline in place; the ready func is
+	// running.
 	PhaseReady
 )
 
@@ -32,8 +33,8 @@ func (p Phase) String() string {
 // State is what a session knows of its device at one moment.
 type State struct {
 	Phase Phase
-	// Err is why the session is not further: the fault of the last attempt at
-	// a stream or a pipeline, or ErrNotPrimary. It is nil in PhaseReady.
+	// Err is why the session is not further: the fault of the last attempt at a
+	// stream or a pipeline, or ErrNotPrimary. It is nil in PhaseReady.
 	Err error
 	// Highest is the highest election id that the device says it has seen for
 	// our role; unset before its first answer and while there never was any.

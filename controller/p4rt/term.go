@@ -20,8 +20,8 @@ type term struct {
 	done    chan error    // one message: what the term ended with
 }
 
-// life is one stream and our place among the clients that have one. Its
-// methods run in the goroutine of live.
+// life is one stream and our place among the clients that have one. Its methods
+// run in the goroutine of live.
 type life struct {
 	s     *Session
 	ctx   context.Context
@@ -37,8 +37,8 @@ type life struct {
 	answer  <-chan time.Time // when to give up waiting for the first answer
 }
 
-// live opens a stream, lives through it and returns why it ended, when nothing of
-// it is left.
+// live opens a stream, lives through it and returns why it ended, when nothing
+// of it is left.
 func (s *Session) live(ctx context.Context, ready func(context.Context, *Ready) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

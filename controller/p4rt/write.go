@@ -22,8 +22,8 @@ type UpdateError struct {
 	// Index is the update's place in what Write was given.
 	Index  int
 	Update *p4v1.Update
-	// What is the update by the names of its program, as in
-	// "insert vn_lookup vni=0x17 -> set_vn(vn=3)".
+	// What is the update by the names of its program, as in "insert vn_lookup
+	// vni=0x17 -> set_vn(vn=3)".
 	What string
 	Code codes.Code
 	// Message is the device's explanation. Space and VendorCode are its
@@ -57,11 +57,11 @@ type WriteError struct {
 	// Failed are the updates that the device refused, in order. All other
 	// updates before Tried were done.
 	Failed []*UpdateError
-	// Err is why a request failed as a whole, if one did. What became of its updates is
-	// not known then; those after them were not sent.
+	// Err is why a request failed as a whole, if one did. What became of its
+	// updates is not known then; those after them were not sent.
 	Err error
-	// Tried is how many updates the device has answered for, one by one; Total how many
-	// Write was given. They differ when Err is set.
+	// Tried is how many updates the device has answered for, one by one; Total
+	// how many Write was given. They differ when Err is set.
 	Tried, Total int
 }
 
@@ -103,11 +103,11 @@ func (e *WriteError) Unwrap() []error {
 	return errs
 }
 
-// Write does the updates in requests of at most Options.BatchSize, one after the other. A
-// refused update does not keep the others from being done
-// (CONTINUE_ON_ERROR, the one mode that every server has). Within a request
-// the device may reorder (section 12.1): what depends on an earlier update
-// belongs in a later Write. The error is a *WriteError.
+// Write does the updates in requests of at most Options.BatchSize, one after
+// the other. A refused update does not keep the others from being done
+// (CONTINUE_ON_ERROR, the one mode that every server has). Within a request the
+// device may reorder (section 12.1): what depends on an earlier update belongs
+// in a later Write. The error is a *WriteError.
 func (r *Ready) Write(ctx context.Context, updates ...*p4v1.Update) error {
 	we := &WriteError{Device: r.s.o.Name, Total: len(updates)}
 	for rest := updates; len(rest) > 0 && we.Err == nil; {
@@ -177,8 +177,8 @@ func (r *Ready) writeBatch(ctx context.Context, batch []*p4v1.Update, we *WriteE
 
 // eachError finds the p4.v1.Error for each of n updates, or of n filters of a
 // read, that a server attaches to its status (sections 12.3 and 13.3). Without
-// exactly one for each, in order, and one that is not OK, the request failed
-// as a whole.
+// exactly one for each, in order, and one that is not OK, the request failed as
+// a whole.
 func eachError(err error, n int) ([]*p4v1.Error, bool) {
 	details := status.Convert(err).Proto().GetDetails()
 	if len(details) != n {

@@ -7,11 +7,12 @@ import (
 	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/keyway-nve/keyway/controller/p4rt"
 	p4v1 "github.com/p4lang/p4runtime/go/p4/v1"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/protoadapt"
+
+	"github.com/keyway-nve/keyway/controller/p4rt"
 )
 
 func update(n int) *p4v1.Update {
