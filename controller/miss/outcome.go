@@ -139,7 +139,7 @@ const (
 
 	// Refused: the packet that it quotes.
 
-	RefusedQuoteSource      // not from the address that the message came to
+	RefusedQuoteSource      // not from an address of the device
 	RefusedQuoteDestination // not to the source of the message
 	RefusedQuoteVN          // no VN of the device
 	RefusedQuoteEndpoint    // its sender is no endpoint of the device
@@ -149,6 +149,7 @@ const (
 
 	RefusedTarget     // no NVE of this VN
 	RefusedTargetSelf // the device itself
+	RefusedTargetPeer // the NVE that sends the message, where the flow goes already
 	RefusedLoop       // where another REDIRECT took it away from within the window
 
 	results
@@ -185,6 +186,7 @@ func resultNames() [results]string {
 		RefusedQuoteFlow:        "refused-quote-flow",
 		RefusedTarget:           "refused-target",
 		RefusedTargetSelf:       "refused-target-self",
+		RefusedTargetPeer:       "refused-target-peer",
 		RefusedLoop:             "refused-loop",
 	}
 }

@@ -147,7 +147,7 @@ func (r *Receiver) judge(v View, p Punt) (d Verdict) {
 	peer, why, ok := r.checkPeer(v, &self, &m, p)
 	d.Peer = peer.Name
 	if ok {
-		why, ok = checkQuote(v, &self, &peer, q, d.Place)
+		why, ok = checkQuote(v, &self, q, d.Place)
 	}
 	if !ok {
 		d.Result = why
@@ -162,7 +162,7 @@ func (r *Receiver) judge(v View, p Punt) (d Verdict) {
 		return d
 	}
 	if m.Kind == nvgreext.Redirect {
-		target, why, ok := checkTarget(v, &self, d.Place, m.Target)
+		target, why, ok := checkTarget(v, &self, d.Place, &m)
 		if !ok {
 			d.Result = why
 			return d
@@ -217,7 +217,7 @@ func (r *Receiver) checkPeer(v View, self *intent.Device, m *nvgreext.Message, p
 
 // checkQuote holds the quoted packet against what the device can have sent. [nvgreext.Message.Decode] has found that it went to the
 // message's source.
-func checkQuote(v View, self, peer *intent.Device, q *nvgreext.Flow, p Place) (Result, bool) {
+func checkQuote(v View, self *intent.Device, q *nvgreext.Flow, p Place) (Result, bool) {
 	if !owns(self, q.SrcPA) {
 		return RefusedQuoteSource, false
 	}
@@ -231,11 +231,13 @@ func checkQuote(v View, self, peer *intent.Device, q *nvgreext.Flow, p Place) (R
 }
 
 // checkTarget holds a REDIRECT's target against the NVEs that may have the endpoint, and returns its name.
-func checkTarget(v View, self *intent.Device, p Place, target netip.Addr) (string, Result, bool) {
-	d, ok := v.Owner(target)
+func checkTarget(v View, self *intent.Device, p Place, m *nvgreext.Message) (string, Result, bool) {
+	d, ok := v.Owner(m.Target)
 	switch {
 	case ok && d.Name == self.Name:
 		return "", RefusedTargetSelf, false
+	case m.Target == m.Src:
+		return "", RefusedTargetPeer, false
 	case !ok || !v.Member(p.VNI, d.Name):
 		return "", RefusedTarget, false
 	}

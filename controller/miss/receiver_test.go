@@ -147,6 +147,8 @@ func TestSpoofing(t *testing.T) {
 		{name: "4 target is a group", frame: func(b []byte) { copy(b[icmpAt+4:], "\xef\x01\x01\x01"); fixICMP(b) },
 			want: miss.RefusedMalformed},
 		{name: "4 target is the device", message: func(m *message) { m.params.Target = a4 }, want: miss.RefusedTargetSelf},
+		{name: "4 target is the peer", frame: func(b []byte) { copy(b[icmpAt+4:], b4.AsSlice()); fixICMP(b) },
+			want: miss.RefusedTargetPeer},
 		{name: "4 target is current", network: func(n *network) { n.sends[miss.Place{Device: "a", VNI: vni, MAC: vm2}] = c4 },
 			want: miss.RefreshedDrift},
 

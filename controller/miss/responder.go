@@ -196,8 +196,12 @@ func (r *Responder) admit(self *intent.Device, a *Answer, p Punt) (held Outcome,
 	return 0, true
 }
 
-// maxMessage is the longest frame of a message: the least MTU of IPv6 and a tagged Ethernet header.
-const maxMessage = 1280 + ethernet.HeaderLen + ethernet.TagLen
+// A message has at most headRoom bytes more than its trigger, with the headers of an ICMPv6 REDIRECT and a tag, and is at most
+// maxMessage bytes long: the least MTU of IPv6 and a tagged Ethernet header.
+const (
+	headRoom   = 168
+	maxMessage = 1280 + ethernet.HeaderLen + ethernet.TagLen
+)
 
 func (r *Responder) build(a *Answer, self, peer *intent.Device, t *trigger, w Way, p Punt) {
 	params := nvgreext.Params{
@@ -211,7 +215,7 @@ func (r *Responder) build(a *Answer, self, peer *intent.Device, t *trigger, w Wa
 	if w.Port == p.Port {
 		params.Tag = t.Tag // back over the link it came by, in the same VLAN
 	}
-	frame, err := nvgreext.Build(make([]byte, 0, min(len(p.Frame)+128, maxMessage)), params, p.Frame)
+	frame, err := nvgreext.Build(make([]byte, 0, min(len(p.Frame)+headRoom, maxMessage)), params, p.Frame)
 	if err != nil {
 		a.Outcome, a.Target, a.Err = NeverUnrepresentable, netip.Addr{}, err
 		return
