@@ -47,7 +47,7 @@ func must(t testing.TB, err error) {
 func TestSync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tg, d := start(t, device.Options{})
-		settle(10 * time.Minute)
+		settle(3 * time.Minute)
 		if us := tg.told(); len(us) > 0 {
 			t.Errorf("without a desired state the target was told %q", us)
 		}
@@ -208,7 +208,7 @@ func TestTableFull(t *testing.T) {
 		if fs := d.Failures(); len(fs) != 1 || !errors.Is(fs[0].Err, device.ErrNoRoom) || fs[0].Attempts != 0 {
 			t.Errorf("failures %+v", fs)
 		}
-		settle(time.Hour)
+		settle(5 * time.Minute)
 		tg.expect(vn(1), vn(7), vn(8))
 		if us := tg.told(); len(us) != 1 {
 			t.Errorf("told %q: the limit was known before the write", us)
@@ -250,13 +250,13 @@ func TestDefaultAction(t *testing.T) {
 		}
 		tg.told()
 		d.Audit()
-		settle(time.Hour)
+		settle(5 * time.Minute)
 		if us := tg.told(); len(us) != 0 {
 			t.Errorf("told %q though nothing changed", us)
 		}
 		must(t, d.SetDesired(2, nil))
 		expect(t, d, device.InSync, 2)
-		settle(time.Hour)
+		settle(5 * time.Minute)
 		if us := tg.told(); len(us) != 1 {
 			t.Errorf("told %q to reset the default action", us)
 		}

@@ -98,7 +98,7 @@ func TestDrift(t *testing.T) {
 				if withdrawn := lowest == 0; withdrawn != (len(tt.reports) > 0) {
 					t.Errorf("watermark withdrawn: %v", withdrawn)
 				}
-				settle(time.Hour)
+				settle(5 * time.Minute)
 				r.expect(t)
 			})
 		})

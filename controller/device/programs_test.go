@@ -122,7 +122,7 @@ func TestPrograms(t *testing.T) {
 				must(t, d.SetDesired(1, some(tg.schema)))
 				expect(t, d, device.InSync, 1)
 				tg.told()
-				settle(10 * time.Minute)
+				settle(3 * time.Minute)
 				if us := tg.told(); len(us) != 0 {
 					t.Errorf("told %q", us)
 				}
@@ -135,7 +135,7 @@ func TestPrograms(t *testing.T) {
 				must(t, d.SetDesired(2, nil))
 				expect(t, d, device.InSync, 2)
 				tg.told()
-				settle(10 * time.Minute)
+				settle(3 * time.Minute)
 				if us := tg.told(); len(us) != 0 {
 					t.Errorf("told %q though all was taken back", us)
 				}

@@ -47,7 +47,7 @@ type Session struct {
 	conn *grpc.ClientConn // ours, to be closed; nil when New was given one
 	// redial has gRPC try to connect now, whatever its own backoff says.
 	redial func()
-	n    counters
+	n      counters
 
 	running atomic.Bool
 	elect   chan struct{} // tells Run that id has changed
