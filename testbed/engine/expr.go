@@ -74,6 +74,7 @@ type argSlot struct {
 type loader struct {
 	layout
 	p     *Program
+	state int       // words of state so far
 	args  []argSlot // of the action being compiled
 	local *header   // whose fields locals are, in the length expression of a header type
 }

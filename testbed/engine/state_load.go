@@ -13,19 +13,29 @@ func (l *loader) loadArrays(root *bmjson.Value) {
 			continue
 		}
 		d := arrayDef{name: v.Get("name").String(), size: v.Get("size").Int(0, maxArraySize)}
+		l.take(v, d.size, 2)
 		addArray(v, &p.counters, p.counterIndex, d)
 	}
 	for _, v := range root.List("register_arrays") {
 		d := arrayDef{name: v.Get("name").String(), size: v.Get("size").Int(0, maxArraySize),
 			bits: v.Get("bitwidth").Int(1, maxFieldBits)}
-		if d.size*wordsOf(d.bits) > maxArraySize {
-			v.Faultf("register array %s takes more than %d words", d.name, maxArraySize)
-			d.size = 0
-		}
+		l.take(v, d.size, wordsOf(d.bits))
 		addArray(v, &p.registers, p.registerIndex, d)
 	}
 	for _, v := range root.List("meter_arrays") {
 		l.loadMeter(v)
+	}
+}
+
+// maxStateWords bounds the memory that the arrays of a program take together: 256 MiB.
+const maxStateWords = 1 << 25
+
+// take accounts for n cells.
+func (l *loader) take(v *bmjson.Value, n, words int) {
+	before := l.state
+	l.state += n * words
+	if l.state > maxStateWords && before <= maxStateWords {
+		v.Get("size").Faultf("the arrays take more than %d words", maxStateWords)
 	}
 }
 
@@ -55,6 +65,7 @@ func (l *loader) loadMeter(v *bmjson.Value) {
 	}
 	v.Get("rate_count").Int(2, 2) // P4 has two-rate meters only
 	if !v.Get("is_direct").BoolOr(false) {
+		l.take(v, d.size, 9)
 		addArray(v, &l.p.meters, l.p.meterIndex, d)
 		return
 	}
