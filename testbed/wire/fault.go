@@ -45,7 +45,7 @@ func (l *link) apply(f Frame) []Frame {
 		return nil
 	}
 	out := []Frame{f}
-	if slices.Contains(l.faults.Duplicate, l.passed) {
+	if !f.Lost && slices.Contains(l.faults.Duplicate, l.passed) {
 		out = append(out, f)
 	}
 	out = append(out, l.held...)
