@@ -157,6 +157,9 @@ func (st *Statement) parseEntry(rest string) error {
 		return errors.New("want a table and an action")
 	}
 	st.Table, st.Action = words[0], words[len(words)-1]
+	if strings.Contains(st.Action, ":") {
+		return fmt.Errorf("%q is no action", st.Action)
+	}
 	words = words[1 : len(words)-1]
 	if len(words) > 0 && !strings.Contains(words[0], ":") {
 		n, err := strconv.Atoi(words[0])
