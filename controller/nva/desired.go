@@ -2,6 +2,7 @@ package nva
 
 import (
 	"errors"
+	"time"
 
 	"github.com/keyway-nve/keyway/controller/intent"
 	"github.com/keyway-nve/keyway/controller/render"
@@ -35,9 +36,9 @@ func (n *NVA) render(in *intent.Intent, name string) ([]render.Desired, error) {
 func (n *NVA) advance() error {
 	var errs []error
 	for {
-		hands := n.fleet.Advance(n.revision + 1)
+		hands := n.fleet.Advance(n.revision+1, time.Now())
 		if len(hands) == 0 {
-			return errors.Join(errs...)
+			break
 		}
 		n.revision++
 		for _, h := range hands {
@@ -46,6 +47,28 @@ func (n *NVA) advance() error {
 			}
 		}
 	}
+	n.advanceLater()
+	return errors.Join(errs...)
+}
+
+// advanceLater arranges for the fleet to advance when time has passed. The lock
+// is held.
+func (n *NVA) advanceLater() {
+	if n.drain != nil {
+		n.drain.Stop()
+		n.drain = nil
+	}
+	next, ok := n.fleet.Next()
+	if !ok || n.closed {
+		return
+	}
+	n.drain = time.AfterFunc(time.Until(next), func() {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if err := n.advance(); err != nil {
+			n.log.Error("rollout", "err", err)
+		}
+	})
 }
 
 // again renders some devices anew after a change of the overrides. The lock is

@@ -49,6 +49,11 @@ type Options struct {
 	// [device.Dial] with the address that the intent gives.
 	Dial func(intent.Device, device.Options) (*device.Device, error)
 
+	// Drain is how long a packet may be under way between two NVEs: what a
+	// receiver needs no more is kept so long after the last sender has
+	// switched. 0 means 1 second.
+	Drain time.Duration
+
 	Render    render.Options
 	Responder miss.ResponderOptions
 	Receiver  miss.ReceiverOptions
@@ -74,7 +79,8 @@ type NVA struct {
 	intent    *intent.Intent
 	network   *miss.Network // intent and overrides, as decisions about misses see them
 	overrides miss.Overrides
-	expiry    *time.Timer
+	expiry    *time.Timer // of the next override
+	drain     *time.Timer // of the rollout
 	responder *miss.Responder
 	receiver  *miss.Receiver
 	devices   map[string]*managed
@@ -106,6 +112,7 @@ func New(o Options) (*NVA, error) {
 		return nil, err
 	}
 	o.ElectionID = cmp.Or(o.ElectionID, 1)
+	o.Drain = cmp.Or(o.Drain, time.Second)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -125,6 +132,7 @@ func New(o Options) (*NVA, error) {
 		receiver:  miss.NewReceiver(o.Receiver),
 		devices:   make(map[string]*managed),
 		intent:    new(intent.Intent),
+		fleet:     rollout.Fleet{Drain: o.Drain},
 		moved:     make(chan struct{}),
 	}
 	n.network = miss.NewNetwork(n.intent, &n.overrides)
@@ -136,8 +144,10 @@ func New(o Options) (*NVA, error) {
 func (n *NVA) Close() error {
 	n.mu.Lock()
 	n.closed = true
-	if n.expiry != nil {
-		n.expiry.Stop()
+	for _, t := range []*time.Timer{n.expiry, n.drain} {
+		if t != nil {
+			t.Stop()
+		}
 	}
 	n.mu.Unlock()
 	n.cancel()

@@ -7,7 +7,8 @@
 //
 //	prepare  what is received by, and all that sends nowhere yet, comes first
 //	switch   what sends to an NVE changes once that NVE is prepared
-//	retire   what is no longer wanted goes once every sender has switched
+//	retire   what is no longer wanted goes once every sender has switched, and
+//	         what they had sent before has arrived
 //
 // So a sender uses a layout, or an endpoint's new place, only when the receiver
 // holds it, and a receiver lets go of the old one only when nobody uses it. A
@@ -16,6 +17,7 @@ package rollout
 
 import (
 	"slices"
+	"time"
 
 	"github.com/keyway-nve/keyway/controller/render"
 	"github.com/keyway-nve/keyway/tables"
@@ -24,7 +26,12 @@ import (
 // A Fleet is the devices of one NVA on their way to the newest target. Its zero
 // value has none. It is not safe for concurrent use.
 type Fleet struct {
-	devices map[string]*progress
+	// Drain is how long a packet may be under way in the underlay: how long
+	// receivers keep the old after the last sender has switched.
+	Drain time.Duration
+
+	devices  map[string]*progress
+	switched time.Time // when all had switched; zero while some have not
 }
 
 // progress is how far one device is.
@@ -104,16 +111,13 @@ func (f *Fleet) Pending() []string {
 
 // Advance returns what devices are to be handed now, as revision, and takes it
 // as handed. It returns nothing if all have to wait, or have arrived.
-func (f *Fleet) Advance(revision uint64) []Hand {
+func (f *Fleet) Advance(revision uint64, now time.Time) []Hand {
 	ready := func(device string) bool {
 		p := f.devices[device]
 		// Nobody can tell of an NVE of another authority.
 		return p == nil || p.stage >= prepared && p.watermark >= p.preparedAt
 	}
-	retire := true
-	for _, p := range f.devices {
-		retire = retire && p.done(switched)
-	}
+	retire := f.drained(now)
 	var hands []Hand
 	for _, name := range f.names() {
 		p := f.devices[name]
@@ -127,6 +131,32 @@ func (f *Fleet) Advance(revision uint64) []Hand {
 		}
 	}
 	return hands
+}
+
+// drained reports whether nobody sends what is to be retired, nor has anything
+// of it under way.
+func (f *Fleet) drained(now time.Time) bool {
+	for _, p := range f.devices {
+		if !p.done(switched) {
+			f.switched = time.Time{}
+			return false
+		}
+	}
+	if f.switched.IsZero() {
+		f.switched = now
+	}
+	return now.Sub(f.switched) >= f.Drain
+}
+
+// Next returns when Advance is to be called although no device has come
+// further, and false if that is of no use.
+func (f *Fleet) Next() (time.Time, bool) {
+	for _, p := range f.devices {
+		if p.stage == switched && !f.switched.IsZero() {
+			return f.switched.Add(f.Drain), true
+		}
+	}
+	return time.Time{}, false
 }
 
 func (f *Fleet) names() []string {
@@ -146,12 +176,11 @@ func (p *progress) advance(ready func(string) bool, retire bool) ([]tables.Entit
 	}
 	if p.stage == switched {
 		p.stage = final
-		before := len(p.held)
-		p.held = make(map[string]render.Desired, len(p.target))
+		clear(p.held)
 		for _, d := range p.target {
 			p.held[d.Key()] = d
 		}
-		return entities(p.held), len(p.held) != before
+		return entities(p.held), true
 	}
 	// What a device holds that we never handed anything is not known here. If
 	// it is this controller's from before, it is the target or nearly so, and
@@ -176,8 +205,12 @@ func (p *progress) advance(ready func(string) bool, retire bool) ([]tables.Entit
 		p.held[key] = d
 		changed = true
 	}
-	if !waits {
+	switch {
+	case waits:
+	case len(p.held) > len(p.target):
 		p.stage = switched
+	default:
+		p.stage = final // nothing is to go
 	}
 	return entities(p.held), changed
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc"
 
@@ -21,6 +22,9 @@ import (
 
 // cpuPort is CPU_PORT of p4/include/headers.p4.
 const cpuPort = 510
+
+// drain bounds how long a frame waits in a lab's wires, with much to spare.
+const drain = 250 * time.Millisecond
 
 // World implements [lab.World]. Its zero value is ready.
 type World struct {
@@ -74,6 +78,7 @@ func (w *World) StartController(_ context.Context, spec lab.ControllerSpec) (lab
 		Name:      spec.Name,
 		Inventory: spec.Refresh,
 		Log:       w.Log,
+		Drain:     drain,
 		Dial: func(d intent.Device, o device.Options) (*device.Device, error) {
 			s, err := w.at(d.P4Runtime.Address)
 			if err != nil {
