@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	p4configv1 "github.com/p4lang/p4runtime/go/p4/config/v1"
 	"google.golang.org/grpc/codes"
 	"pgregory.net/rapid"
 
@@ -59,7 +61,13 @@ func TestHeldBack(t *testing.T) {
 // Whatever a device refuses, no entry is ever without what it refers to.
 func TestNeverDangling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tg, d := start(t, device.Options{MaxRetry: time.Second})
+		// With room for two groups, a change of both has to take apart what
+		// refers to them and put it together again.
+		tg := newTarget(t, func(info *p4configv1.P4Info) {
+			info.PkgInfo.PlatformProperties = &p4configv1.PlatformProperties{MulticastGroupTableSize: 2}
+		})
+		d := tg.controller(device.Options{MaxRetry: time.Second, Audit: 24 * time.Hour})
+		run(t, d)
 		revision, dangling := uint64(0), ""
 		there := make(map[string]bool)
 		shadow := func(text string) { // "INSERT entity -> action"
@@ -88,6 +96,7 @@ func TestNeverDangling(t *testing.T) {
 			}
 		}
 		rapid.Check(struct{ testing.TB }{t}, func(rt *rapid.T) {
+			var want []tables.Entity
 			for range rapid.IntRange(1, 5).Draw(rt, "steps") {
 				refused := rapid.SliceOfN(rapid.Bool(), 12, 12).Draw(rt, "refused")
 				tg.fault(codes.Internal, func(n int, text string) bool {
@@ -97,9 +106,10 @@ func TestNeverDangling(t *testing.T) {
 					shadow(text)
 					return false
 				})
-				var want []tables.Entity
-				vnis, groups := rapid.IntRange(1, 7).Draw(rt, "vnis"), rapid.IntRange(1, 7).Draw(rt, "groups")
-				for i := range uint32(3) {
+				want = nil
+				vnis := rapid.IntRange(1, 15).Draw(rt, "vnis")
+				groups := rapid.SampledFrom([]int{1, 2, 3, 4, 5, 6, 8, 9, 10, 12}).Draw(rt, "groups")
+				for i := range uint32(4) {
 					if groups>>i&1 == 1 {
 						want = append(want, group(i+1, 300+i))
 					}
@@ -107,7 +117,7 @@ func TestNeverDangling(t *testing.T) {
 						continue
 					}
 					want = append(want, vn(i+1))
-					if g := rapid.Uint32Range(1, 3).Draw(rt, "group"); groups>>(g-1)&1 == 1 {
+					if g := rapid.Uint32Range(1, 4).Draw(rt, "group"); groups>>(g-1)&1 == 1 {
 						want = append(want, flood(i+1, g))
 					}
 				}
@@ -122,6 +132,9 @@ func TestNeverDangling(t *testing.T) {
 			settle(10 * time.Second)
 			if s := d.Status(); s.State != device.InSync || dangling != "" {
 				rt.Fatalf("%+v %s", s, dangling)
+			}
+			if diff := cmp.Diff(tg.texts(want...), tg.holds()); diff != "" {
+				rt.Fatalf("the target holds (-want +got):\n%s", diff)
 			}
 		})
 	})

@@ -204,6 +204,14 @@ func (rec *reconciler) pass(ctx context.Context, r *p4rt.Ready) error {
 		if len(batches) > 0 {
 			rec.publish(ctx, Syncing)
 		}
+		for _, batch := range batches {
+			for _, u := range batch { // also what goes for a moment only, to come back
+				key := u.Entity.Key()
+				if _, ok := goal[key]; !ok {
+					goal[key] = rec.have[key]
+				}
+			}
+		}
 		var err error
 		if more, err = rec.writeAll(ctx, r, batches); err != nil {
 			return err
