@@ -70,6 +70,22 @@ func TestOverrides(t *testing.T) {
 	}
 }
 
+func TestNextIsTheFirst(t *testing.T) {
+	var o miss.Overrides
+	for i := range 20 {
+		v := miss.Override{To: c4, Until: start.Add(time.Duration(1+(i+7)%20) * time.Second)}
+		if i == 3 {
+			v.Until = time.Time{} // trusted
+		}
+		if err := o.Add(miss.Place{MAC: mac(byte(i))}, v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if next, ok := o.Next(); !ok || !next.Equal(start.Add(time.Second)) {
+		t.Errorf("%v, %v", next, ok)
+	}
+}
+
 func TestOverridesAreBounded(t *testing.T) {
 	o := miss.Overrides{Limit: 2}
 	var err error

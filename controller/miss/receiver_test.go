@@ -88,6 +88,7 @@ func TestSpoofing(t *testing.T) {
 		{name: "1 no way to the source", network: func(n *network) { delete(n.ways["a"], b4) }, want: miss.RefusedReversePath},
 		{name: "1 another way to the source, strict", punt: func(p *miss.Punt) { p.Port = 2 },
 			options: miss.ReceiverOptions{StrictReversePath: true}, want: miss.RefusedReversePath},
+		{name: "1 the way to the source, strict", options: miss.ReceiverOptions{StrictReversePath: true}, want: miss.RetargetedProvisional},
 		{name: "1 another way to the source, loose", punt: func(p *miss.Punt) { p.Port = 2 }, want: miss.RetargetedProvisional},
 		{name: "1 destination of another device", message: func(m *message) { m.trigger.src = d4 }, want: miss.RefusedNotLocal},
 
@@ -136,6 +137,7 @@ func TestSpoofing(t *testing.T) {
 			network: func(n *network) { delete(n.sends, miss.Place{Device: "a", VNI: vni, MAC: vm2}) }, want: miss.RefreshedDrift},
 		{name: "3 UNREACHABLE of a flow that is not", message: func(m *message) { *m = unreachable() },
 			network: func(n *network) { delete(n.sends, miss.Place{Device: "a", VNI: vni, MAC: vm2}) }, want: miss.RefreshedDrift},
+		{name: "3 quote of the flow, strict", options: miss.ReceiverOptions{StrictFlow: true}, want: miss.RetargetedProvisional},
 		{name: "3 quote of a flow to elsewhere, strict", options: miss.ReceiverOptions{StrictFlow: true},
 			network: func(n *network) { n.sends[miss.Place{Device: "a", VNI: vni, MAC: vm2}] = c4 }, want: miss.RefusedQuoteFlow},
 		{name: "3 quote of a flow that is not, strict", options: miss.ReceiverOptions{StrictFlow: true},
@@ -310,6 +312,21 @@ func TestIntentEndsLoop(t *testing.T) {
 	p.At = start.Add(2 * time.Second)
 	if d := r.Receive(n, p); d.Result != miss.RefusedLoop {
 		t.Errorf("told again: %v", d.Result)
+	}
+}
+
+// TestDriftIsNoLoop: what the NVA only believed is no place that a REDIRECT took the flow away from.
+func TestDriftIsNoLoop(t *testing.T) {
+	n := newNetwork()
+	place := miss.Place{Device: "a", VNI: vni, MAC: vm2}
+	r := miss.NewReceiver(miss.ReceiverOptions{})
+	n.sends[place] = c4
+	if d := r.Receive(n, got(redirect().frame(t))); d.Result != miss.RefreshedDrift {
+		t.Fatal(d.Result)
+	}
+	n.sends[place] = b4
+	if d := r.Receive(n, got(redirect().frame(t))); d.Result != miss.RetargetedProvisional {
+		t.Error(d.Result)
 	}
 }
 
