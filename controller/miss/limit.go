@@ -102,11 +102,11 @@ func newLimiter(l Limits) limiter {
 func (l *limiter) take(peer string, c class, now time.Time) (peerOK, globalOK bool) {
 	key := peerClass{peer, c}
 	if l.peers.get(key) == nil && l.peers.full() {
-		if old, b := l.peers.oldest(); b.full.After(now) {
+		old, b := l.peers.oldest()
+		if b.full.After(now) {
 			return false, true
-		} else {
-			l.peers.drop(old)
 		}
+		l.peers.drop(old)
 	}
 	b := l.peers.put(key)
 	if !b.take(now, l.limits.Peer) {
