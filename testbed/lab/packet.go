@@ -72,7 +72,8 @@ func (s *stream) frame(seq uint32) []byte {
 	body = binary.BigEndian.AppendUint32(body, s.id)
 	body = binary.BigEndian.AppendUint32(body, seq)
 	for i := len(body); i < s.size; i++ {
-		body = append(body, byte(i)^byte(seq))
+		// Letters, since dissectors guess at protocols by other bytes.
+		body = append(body, 'A'+byte((uint32(i)+seq)%26))
 	}
 	h := udp.Header{SrcPort: firstPort + uint16(s.id%16384), DstPort: discardPort, Length: uint16(udp.HeaderLen + len(body))}
 	datagram, _ := h.AppendTo(nil)

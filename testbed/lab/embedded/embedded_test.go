@@ -1,32 +1,117 @@
 package embedded_test
 
 import (
+	"fmt"
 	"log/slog"
-	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/keyway-nve/keyway/testbed/lab"
 	"github.com/keyway-nve/keyway/testbed/lab/embedded"
 )
 
+// run runs a shipped lab and fails the test for each step that does.
+func run(t *testing.T, name, pcaps string) lab.LabReport {
+	t.Helper()
+	l, err := lab.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	world := &embedded.World{Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
+	report := lab.Run(t.Context(), l, world, lab.Options{PcapDir: pcaps})
+	for _, s := range report.Steps {
+		if !s.OK {
+			t.Errorf("step %q: %s", s.Name, s.Detail)
+		}
+	}
+	if len(report.Steps) != len(l.Scenario)+1 { // and bringing up
+		t.Errorf("%d steps were run, the scenario has %d", len(report.Steps), len(l.Scenario))
+	}
+	return report
+}
+
 // The shipped labs meet all their expectations on the embedded target.
 func TestShippedLabs(t *testing.T) {
 	for _, name := range lab.Shipped() {
+		t.Run(name, func(t *testing.T) { run(t, name, "") })
+	}
+}
+
+// tshark reads the labs' captures: nothing is malformed but what the lab has
+// put there itself to be refused, and the options stand in the order that the
+// report says.
+func TestCapturesInTshark(t *testing.T) {
+	tshark, err := exec.LookPath("tshark")
+	if err != nil {
+		t.Skip("tshark is not on PATH")
+	}
+	fields := func(t *testing.T, file, filter string, names ...string) []string {
+		t.Helper()
+		args := []string{"-r", file, "-Y", filter, "-T", "fields", "-E", "occurrence=a", "-E", "aggregator=,"}
+		for _, n := range names {
+			args = append(args, "-e", n)
+		}
+		out, err := exec.Command(tshark, args...).Output()
+		if err != nil {
+			t.Fatalf("tshark: %v", err)
+		}
+		return strings.Split(strings.TrimSpace(string(out)), "\n")
+	}
+	for _, name := range lab.Shipped() {
 		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			report := run(t, name, dir)
+			file := filepath.Join(dir, name+".pcapng")
+			ours := `!(frame.comment contains "put here by the lab")`
+			if bad := fields(t, file, "_ws.malformed && "+ours, "frame.number", "_ws.col.Info"); bad[0] != "" {
+				t.Errorf("malformed frames: %q", bad)
+			}
+			if bad := fields(t, file, "_ws.expert.severity >= 0x600000 && "+ours, "frame.number", "_ws.expert.message"); bad[0] != "" {
+				t.Errorf("expert warnings: %q", bad)
+			}
+
+			// The NVEs' own wires see each tunnelled packet once.
 			l, err := lab.Open(name)
 			if err != nil {
 				t.Fatal(err)
 			}
-			log := slog.New(slog.DiscardHandler)
-			if os.Getenv("KEYWAY_LAB_LOG") != "" {
-				log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+			types := make(map[string]string) // "class/type" as tshark prints them
+			for _, o := range l.Intent.OptionTypes {
+				types[fmt.Sprintf("%#04x/%#02x", o.Class, o.Type)] = o.Name
 			}
-			report := lab.Run(t.Context(), l, &embedded.World{Log: log}, lab.Options{PcapDir: t.TempDir()})
+			reported := make(map[string]bool)
 			for _, s := range report.Steps {
-				if s.OK {
-					t.Logf("ok   %s: %s", s.Name, s.Detail)
-				} else {
-					t.Errorf("FAIL %s: %s", s.Name, s.Detail)
+				for _, x := range s.Tunnels {
+					if x.Encapsulation == "geneve" {
+						reported[strings.Join(x.Options, " ")] = true
+					}
+				}
+			}
+			seen := make(map[string]bool)
+			for _, line := range fields(t, file, "geneve && geneve.version == 0 && "+ours, "geneve.option.class", "geneve.option.type") {
+				classes, optionTypes, _ := strings.Cut(line, "\t")
+				if line == "" {
+					continue
+				}
+				var names []string
+				kinds := strings.Split(optionTypes, ",")
+				for i, class := range strings.Split(classes, ",") {
+					if class != "" {
+						names = append(names, types[class+"/"+kinds[i]])
+					}
+				}
+				seen[strings.Join(names, " ")] = true
+			}
+			for options := range seen {
+				if !reported[options] {
+					t.Errorf("tshark sees options [%s], which the report does not have", options)
+				}
+			}
+			for options := range reported {
+				if !seen[options] {
+					t.Errorf("the report has options [%s], which tshark does not see", options)
 				}
 			}
 		})
