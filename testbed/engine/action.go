@@ -100,7 +100,7 @@ func (a *action) runJumps(p *packet) {
 		}
 		if in.target <= pc {
 			if back++; back > maxBackwardJumps {
-				p.fault = true
+				p.fail()
 				return
 			}
 		}

@@ -91,7 +91,7 @@ func (e *expr) bigBinary() bigFunc {
 			return z.Rsh(a, uint(b.Uint64()))
 		}
 		if b.Sign() == 0 { // division
-			p.fault = true
+			p.fail()
 			return z
 		}
 		if o == "/" {

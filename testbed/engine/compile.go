@@ -150,7 +150,7 @@ func (e *expr) lowExact() numFunc {
 		return func(p *packet) uint64 {
 			d := r(p)
 			if d == 0 {
-				p.fault = true
+				p.fail()
 				return 0
 			}
 			if quotient {

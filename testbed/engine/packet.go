@@ -27,8 +27,8 @@ type packet struct {
 	digest       uint16
 	resubmit     uint16
 	recirculate  uint16
-	exit         bool
-	fault        bool // assert, assume, division by zero
+	exit         bool // leave the pipeline
+	fault        bool // assert, assume, division by zero: exit is set too
 
 	parserError   int32
 	checksumError bool
@@ -49,6 +49,9 @@ func (p *packet) payload() []byte {
 	b := p.frame[p.pos:]
 	return b[:min(len(b), p.truncate)]
 }
+
+// fail stops the packet, where bmv2 would stop altogether.
+func (p *packet) fail() { p.fault, p.exit = true, true }
 
 // reset makes the packet as new, with every field zero.
 func (p *packet) reset() {

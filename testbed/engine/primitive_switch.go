@@ -282,7 +282,7 @@ func (c *call) assert() action1 {
 	}
 	return func(p *packet) {
 		if !holds(p) {
-			p.fault = true
+			p.fail()
 			p.s.log.Error("packet dropped", "reason", what+" failed", "port", p.port)
 		}
 	}
