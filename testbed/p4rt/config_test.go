@@ -91,7 +91,11 @@ func TestConfigThatDoesNotMatchItsProgram(t *testing.T) {
 		{"unknown action", func(c *p4v1.ForwardingPipelineConfig) { c.P4Info.Actions[1].Preamble.Name = "x" }},
 		{"width of a parameter", func(c *p4v1.ForwardingPipelineConfig) { c.P4Info.Actions[2].Params[0].Bitwidth = 8 }},
 		{"no action profile", func(c *p4v1.ForwardingPipelineConfig) {
-			c.P4Info.Tables[5].ImplementationId = 0
+			for _, t := range c.P4Info.Tables {
+				if t.Preamble.Alias == "profile_table" {
+					t.ImplementationId = 0
+				}
+			}
 			c.P4Info.ActionProfiles[0].TableIds = nil
 		}},
 		{"size of a counter", func(c *p4v1.ForwardingPipelineConfig) { c.P4Info.Counters[0].Size = 5 }},

@@ -404,3 +404,5 @@ func (f *fixture) ports(in uint32, mode byte, arg uint16, addr uint32, tag uint1
 	}
 	return out
 }
+
+func isCode(err error, c codes.Code) bool { return status.Code(err) == c }

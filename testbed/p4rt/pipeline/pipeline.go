@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -299,6 +300,11 @@ func (c *Config) check() error {
 			missing("value set", v.Name)
 		} else if eng.Bits() != bits {
 			faultf("value set %s: p4info says %d bits, device config %d", v.Name, bits, eng.Bits())
+		}
+	}
+	for _, d := range c.Index.Digests {
+		if !slices.Contains(sw.Digests(), d.Name) {
+			missing("digest", d.Name)
 		}
 	}
 	if pp := c.Wire.GetP4Info().GetPkgInfo().GetPlatformProperties(); pp.GetMulticastGroupTableSize() > maxGroup {

@@ -345,6 +345,24 @@ func (pr *profile) live(g *group) []engine.WeightedMember {
 	return out
 }
 
+// whole runs f, which makes an entry refer to a group. The engine refuses that
+// for an empty group, as bmv2 does, so one whose members are all down has them
+// meanwhile.
+func (pr *profile) whole(g *group, f func() error) error {
+	live := pr.live(g)
+	if len(live) > 0 || len(g.buckets) == 0 {
+		return f()
+	}
+	all := make([]engine.WeightedMember, len(g.buckets))
+	for i, b := range g.buckets {
+		all[i] = engine.WeightedMember{Member: b.handle, Weight: int(max(1, b.weight))}
+	}
+	if err := pr.eng.SetGroup(g.handle, all); err != nil {
+		return code(err)
+	}
+	return errors.Join(f(), code(pr.eng.SetGroup(g.handle, live)))
+}
+
 func (pr *profile) addGroup(id uint32, g *group) error {
 	pr.refresh(g)
 	h, err := pr.eng.CreateGroup(pr.live(g))

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/keyway-nve/keyway/proto/bytestring"
 	"github.com/keyway-nve/keyway/testbed/p4rt/refusal"
 )
 
@@ -21,18 +22,14 @@ func Reconcile(old *Pipeline, c *Config, opts Options) (*Pipeline, error) {
 		old.Config.Wire = c.Wire
 		return old, nil
 	}
-	updates, err := old.updates()
+	updates, err := old.updates(c)
 	if err != nil {
 		return nil, err
 	}
 	p := New(c, opts)
-	if err := p.clearInitial(); err != nil {
-		p.Close()
-		return nil, err
-	}
 	var faults []error
-	for i, err := range p.Write(updates, p4v1.WriteRequest_CONTINUE_ON_ERROR, nil) {
-		if err != nil && !p.missing(updates[i]) {
+	for _, err := range p.Write(updates, p4v1.WriteRequest_CONTINUE_ON_ERROR, nil) {
+		if err != nil {
 			faults = append(faults, err)
 		}
 	}
@@ -43,53 +40,19 @@ func Reconcile(old *Pipeline, c *Config, opts Options) (*Pipeline, error) {
 	return p, nil
 }
 
-// missing reports whether an update would set a cell of an array that the new
-// program does not have. Cells have values whether clients wrote them or not,
-// so losing them with their array loses nothing that a client put there by
-// inserting it.
-func (p *Pipeline) missing(u *p4v1.Update) bool {
-	var err error
-	switch e := u.GetEntity().GetEntity().(type) {
-	case *p4v1.Entity_CounterEntry:
-		_, err = p.Index.Counter(e.CounterEntry.GetCounterId())
-	case *p4v1.Entity_MeterEntry:
-		_, err = p.Index.Meter(e.MeterEntry.GetMeterId())
-	case *p4v1.Entity_RegisterEntry:
-		_, err = p.Index.Register(e.RegisterEntry.GetRegisterId())
-	}
-	return err != nil
-}
-
-// clearInitial removes the entries of the program that clients may remove: the
-// entities of the old pipeline say which of them are still there.
-func (p *Pipeline) clearInitial() error {
-	for _, t := range p.tables {
-		if t.Const {
-			continue
-		}
-		for _, e := range t.entries.all() {
-			if e.wire.GetIsConst() {
-				continue
-			}
-			k, err := t.Key(e.wire)
-			if err != nil {
-				return err
-			}
-			if err := t.remove(k, e); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// updates returns what makes the entities of p out of a pipeline that has only
-// the constant entries of its program, in an order that keeps references
-// intact.
-func (p *Pipeline) updates() ([]*p4v1.Update, error) {
+// updates returns what makes the entities of p out of a new pipeline with the
+// config to, in an order that keeps references intact. What every pipeline has
+// without a client's doing is left out if it is as in a new one: entries and
+// default entries of the program, cells that are zero. So are counters and
+// meters of entries whose table has lost them.
+func (p *Pipeline) updates(to *Config) ([]*p4v1.Update, error) {
 	var out []*p4v1.Update
 	add := func(op p4v1.Update_Type) func(*p4v1.Entity) {
-		return func(e *p4v1.Entity) { out = append(out, &p4v1.Update{Type: op, Entity: e}) }
+		return func(e *p4v1.Entity) {
+			if !untouched(e) {
+				out = append(out, &p4v1.Update{Type: op, Entity: e})
+			}
+		}
 	}
 	var faults []error
 	read := func(op p4v1.Update_Type, e *p4v1.Entity) {
@@ -106,20 +69,24 @@ func (p *Pipeline) updates() ([]*p4v1.Update, error) {
 		}
 		for _, e := range t.entries.all() {
 			w := proto.CloneOf(e.wire)
+			if n, err := to.Index.Table(t.ID); err == nil {
+				if n.Counter != nil {
+					if w.CounterData, err = t.counter(e); err != nil {
+						faults = append(faults, err)
+					}
+				}
+				if n.Meter != nil {
+					w.MeterConfig = e.meter
+				}
+			}
 			op := p4v1.Update_INSERT
 			if w.GetIsConst() {
-				if t.Counter == nil && t.Meter == nil {
+				if w.GetMeterConfig() == nil && zeroCounter(w.GetCounterData()) {
 					continue
 				}
-				w = &p4v1.TableEntry{TableId: w.GetTableId(), Match: w.GetMatch(), Priority: w.GetPriority()}
+				w.Action, w.IsConst = nil, false
 				op = p4v1.Update_MODIFY
 			}
-			w.MeterConfig = e.meter
-			counter, err := t.counter(e)
-			if err != nil {
-				faults = append(faults, err)
-			}
-			w.CounterData = counter
 			add(op)(&p4v1.Entity{Entity: &p4v1.Entity_TableEntry{TableEntry: w}})
 		}
 	}
@@ -142,4 +109,22 @@ func (p *Pipeline) updates() ([]*p4v1.Update, error) {
 		return nil, fmt.Errorf("forwarding state: %w", err)
 	}
 	return out, nil
+}
+
+func zeroCounter(c *p4v1.CounterData) bool { return c.GetByteCount() == 0 && c.GetPacketCount() == 0 }
+
+// untouched reports whether a cell of an array is as in a new pipeline.
+func untouched(e *p4v1.Entity) bool {
+	switch e := e.GetEntity().(type) {
+	case *p4v1.Entity_CounterEntry:
+		return zeroCounter(e.CounterEntry.GetData())
+	case *p4v1.Entity_MeterEntry:
+		return e.MeterEntry.GetConfig() == nil
+	case *p4v1.Entity_RegisterEntry:
+		d := e.RegisterEntry.GetData()
+		return !d.GetBool() && bytestring.BitLen(d.GetBitstring()) == 0 && bytestring.BitLen(d.GetEnumValue()) == 0
+	case *p4v1.Entity_ValueSetEntry:
+		return len(e.ValueSetEntry.GetMembers()) == 0
+	}
+	return false
 }

@@ -85,13 +85,12 @@ func direct(a *p4v1.Action) *p4v1.TableAction {
 
 // loadInitial takes over the entries of the program. Their P4Runtime
 // priorities are N for the first of N down to 1 for the last (section 9.1.4).
-// In a table that clients may insert into, the entries move to the engine's
-// priority that stands for this, so that they compete with those of clients as
-// the numbers say.
+// All of them are constant, whether their table is or not: bmv2's JSON does
+// not tell, and bmv2 takes no entries where the program has some.
 func (t *table) loadInitial() error {
 	n := int32(t.eng.Len())
 	for h, from := range t.eng.Entries() {
-		e := &entry{handle: h, wire: &p4v1.TableEntry{TableId: t.ID, IsConst: from.Const || t.Const}}
+		e := &entry{handle: h, wire: &p4v1.TableEntry{TableId: t.ID, IsConst: true}}
 		if t.NeedsPriority {
 			e.wire.Priority = n
 			n--
@@ -119,14 +118,6 @@ func (t *table) loadInitial() error {
 			return err
 		}
 		e.wire.Action = direct(c.Wire)
-		if t.NeedsPriority && !t.eng.ConstEntries() {
-			if err := t.eng.Delete(h); err != nil {
-				return err
-			}
-			if e.handle, err = t.eng.Insert(t.engineKey(k), enginePriority(k.Priority), call, 0); err != nil {
-				return err
-			}
-		}
 		t.keep(k.ID, e)
 	}
 	return nil

@@ -123,7 +123,7 @@ func (t *table) insert(k info.Key, e *p4v1.TableEntry, j *journal) error {
 		return err
 	}
 	n := &entry{wire: t.canonical(k, e, target.wire), meter: e.GetMeterConfig(), set: target.set}
-	if err := t.place(k, n, target.engine); err != nil {
+	if err := t.place(k, n, target); err != nil {
 		return errors.Join(err, t.drop(n.set))
 	}
 	if j != nil {
@@ -178,7 +178,7 @@ func (t *table) modify(k info.Key, e *p4v1.TableEntry, j *journal) error {
 			return err
 		})
 	}
-	if err := t.replace(k, n, target.engine, e.GetCounterData()); err != nil {
+	if err := t.replace(k, n, target, e.GetCounterData()); err != nil {
 		return err
 	}
 	if n.set != old.set {
@@ -237,14 +237,24 @@ func (t *table) checkConst(e *p4v1.TableEntry) error {
 }
 
 // place puts an entry into the engine and the books.
-func (t *table) place(k info.Key, e *entry, target engine.Target) error {
-	h, err := t.eng.Insert(t.engineKey(k), enginePriority(k.Priority), target, time.Duration(e.wire.GetIdleTimeoutNs()))
-	if err != nil {
+func (t *table) place(k info.Key, e *entry, to target) error {
+	err := t.refer(to, func() (err error) {
+		e.handle, err = t.eng.Insert(t.engineKey(k), enginePriority(k.Priority), to.engine, time.Duration(e.wire.GetIdleTimeoutNs()))
 		return code(err)
+	})
+	if err != nil {
+		return err
 	}
-	e.handle = h
 	t.keep(k.ID, e)
 	return nil
+}
+
+// refer runs what makes an entry refer to its target.
+func (t *table) refer(to target, f func() error) error {
+	if to.group == nil {
+		return f()
+	}
+	return t.profile.whole(to.group, f)
 }
 
 // remove takes an entry out of the engine and the books.
@@ -253,12 +263,12 @@ func (t *table) remove(k info.Key, e *entry) error {
 	return code(t.eng.Delete(e.handle))
 }
 
-// replace changes an entry in the engine and in the books to n. A nil target
-// leaves the action alone, a nil counter the counter.
-func (t *table) replace(k info.Key, n *entry, target engine.Target, counter *p4v1.CounterData) error {
-	if target != nil {
-		if err := t.eng.Modify(n.handle, target); err != nil {
-			return code(err)
+// replace changes an entry in the engine and in the books to n. A target that
+// is zero leaves the action alone, a nil counter the counter.
+func (t *table) replace(k info.Key, n *entry, to target, counter *p4v1.CounterData) error {
+	if to.engine != nil {
+		if err := t.refer(to, func() error { return code(t.eng.Modify(n.handle, to.engine)) }); err != nil {
+			return err
 		}
 	}
 	if t.IdleTimeout {
@@ -363,6 +373,7 @@ var errDefaultDirect = refusal.New(codes.Unimplemented, "the default entry has n
 type target struct {
 	wire   *p4v1.TableAction
 	engine engine.Target // nil for an action set until it is realized
+	group  *group        // that engine stands for, or nil
 	set    *actionSet
 }
 
@@ -399,7 +410,7 @@ func (t *table) target(a *p4v1.TableAction) (target, error) {
 		if err != nil {
 			return target{}, err
 		}
-		return target{wire: a, engine: g.handle}, nil
+		return target{wire: a, engine: g.handle, group: g}, nil
 	case *p4v1.TableAction_ActionProfileActionSet:
 		if t.profile == nil || !t.profile.Selector {
 			return wrong("an action set, but the table has no action selector")
@@ -415,12 +426,11 @@ func (t *table) target(a *p4v1.TableAction) (target, error) {
 
 // engineTarget returns what an entry of the books is to do in the engine, by
 // the handles that hold now.
-func (t *table) engineTarget(e *entry) (engine.Target, error) {
+func (t *table) engineTarget(e *entry) (target, error) {
 	if e.set != nil {
-		return e.set.group.handle, nil
+		return target{engine: e.set.group.handle, group: &e.set.group}, nil
 	}
-	to, err := t.target(e.wire.GetAction())
-	return to.engine, err
+	return t.target(e.wire.GetAction())
 }
 
 // realize makes the group of an action set.
@@ -431,7 +441,7 @@ func (t *table) realize(to *target) error {
 	if err := t.profile.realize(to.set); err != nil {
 		return err
 	}
-	to.engine = to.set.group.handle
+	to.engine, to.group = to.set.group.handle, &to.set.group
 	return nil
 }
 

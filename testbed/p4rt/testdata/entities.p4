@@ -192,6 +192,37 @@ control Forward(inout headers_t hdr, inout metadata_t meta, inout standard_metad
         }
         default_action = NoAction();
     }
+    @id(0x02000009)
+    table const_lpm_table {
+        key = {
+            hdr.probe.tag: exact @name("tag");
+            hdr.probe.addr: lpm @name("addr");
+        }
+        actions = {
+            forward;
+            NoAction;
+        }
+        const entries = {
+            (9w1, 0x0b000000 &&& 0xff000000): forward(9w11);
+            (9w2, _): forward(9w12);
+        }
+    }
+    @id(0x0200000a)
+    table const_range_table {
+        key = {
+            hdr.probe.tag: range @name("tag");
+            hdr.probe.arg: optional @name("arg");
+        }
+        actions = {
+            forward;
+            NoAction;
+        }
+        const entries = {
+            (9w10 .. 9w20, 0xc0de): forward(9w13);
+            (9w30, _): forward(9w14);
+            (_, 0xc0df): forward(9w15);
+        }
+    }
     @id(0x02000006)
     table profile_table {
         key = {
@@ -275,6 +306,8 @@ control Forward(inout headers_t hdr, inout metadata_t meta, inout standard_metad
             drop();
             keyless_table.apply();
             const_table.apply();
+            const_lpm_table.apply();
+            const_range_table.apply();
             if (!exact_table.apply().hit) {
                 lpm_table.apply();
                 range_table.apply();
