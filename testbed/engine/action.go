@@ -23,21 +23,20 @@ type paramDef struct {
 // instruction is one primitive call, or a jump within the action. The commonest primitives are opcodes, the others
 // closures.
 type instruction struct {
-	op     opcode
-	dst    int32
-	src    int32
-	val    uint64
-	run    action1
-	cond   numFunc // of a jump: taken when it yields zero; nil: always
-	target int     // of a jump
-	stops  bool    // may end the pipeline
+	op    opcode
+	stops bool // may end the pipeline
+	dst   int32
+	src   int32
+	val   uint64
+	run   action1
+	cond  numFunc // of a jump: taken when it yields zero; nil: always
 }
 
 type opcode uint8
 
 const (
 	opRun     opcode = iota
-	opJump           // to target
+	opJump           // to val
 	opStore          // w[dst] = val
 	opCopy           // w[dst] = w[src] & val
 	opLoadArg        // w[dst] = args[src] & val
@@ -98,13 +97,14 @@ func (a *action) runJumps(p *packet) {
 			pc++
 			continue
 		}
-		if in.target <= pc {
+		target := int(in.val)
+		if target <= pc {
 			if back++; back > maxBackwardJumps {
 				p.fail()
 				return
 			}
 		}
-		pc = in.target
+		pc = target
 	}
 }
 

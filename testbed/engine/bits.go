@@ -4,15 +4,15 @@ import "encoding/binary"
 
 // piece is a part of a field, at most 64 bits of one word, and where it stands in the bytes of the header.
 type piece struct {
-	slot  int
-	off   int // first byte
-	n     int // bytes it touches, at most 9
-	shift uint
-	bits  int
-	mask  uint64
+	mask uint64
+	slot int32
+	off  int32 // first byte
 	// Where the header has eight bytes, the piece is read through a window of eight: a shift and a mask.
-	window      int // first byte of the window, -1 for none
-	windowShift uint
+	window      int32 // first byte of the window, -1 for none
+	windowShift uint8
+	shift       uint8
+	n           uint8 // bytes it touches, at most 9
+	bits        uint8
 }
 
 // piecesOf lays fields out one after the other, as they stand in a packet of which they take size bytes.
@@ -25,13 +25,11 @@ func piecesOf(fields []*field, size int) []piece {
 			n := left - 64*(f.words-1-w)
 			left -= n
 			end := at + n
-			p := piece{
-				slot: f.slot + w, off: at / 8, n: (end+7)/8 - at/8,
-				shift: uint((8 - end%8) % 8), bits: n, mask: maskOf(n), window: -1,
-			}
+			p := pieceAt(at, n)
+			p.slot = int32(f.slot + w)
 			if size >= 8 && p.n <= 8 {
-				p.window = min(p.off, size-8)
-				p.windowShift = uint(8*(p.window+8) - end)
+				p.window = min(p.off, int32(size-8))
+				p.windowShift = uint8(8*(int(p.window)+8) - end)
 			}
 			ps = append(ps, p)
 			at = end
@@ -40,37 +38,28 @@ func piecesOf(fields []*field, size int) []piece {
 	return ps
 }
 
-// load reads the piece from the bytes of the header.
-func (p *piece) load(b []byte) uint64 {
-	if p.window >= 0 {
-		return binary.BigEndian.Uint64(b[p.window:]) >> (p.windowShift & 63) & p.mask
-	}
-	return p.loadSlow(b)
+// pieceAt is n bits that start at bit at.
+func pieceAt(at, n int) piece {
+	end := at + n
+	return piece{mask: maskOf(n), off: int32(at / 8), window: -1, n: uint8((end+7)/8 - at/8),
+		shift: uint8((8 - end%8) % 8), bits: uint8(n)}
 }
 
+// loadSlow reads the piece from the bytes of the header, without the window.
 func (p *piece) loadSlow(b []byte) uint64 {
 	b = b[p.off:]
 	if p.n > 8 {
 		return (binary.BigEndian.Uint64(b)<<(8-p.shift) | uint64(b[8])>>p.shift) & p.mask
 	}
-	return loadBE(b, p.n) >> p.shift & p.mask
+	return loadBE(b, int(p.n)) >> p.shift & p.mask
 }
 
-// store puts the piece into the bytes of the header, whose bits must be zero there.
-func (p *piece) store(b []byte, v uint64) {
-	if p.window >= 0 {
-		b = b[p.window:]
-		binary.BigEndian.PutUint64(b, binary.BigEndian.Uint64(b)|v&p.mask<<(p.windowShift&63))
-		return
-	}
-	p.storeSlow(b, v)
-}
-
+// storeSlow puts the piece into the bytes of the header, whose bits must be zero there.
 func (p *piece) storeSlow(b []byte, v uint64) {
 	v &= p.mask
 	b = b[p.off:]
 	if p.shift == 0 && p.bits == 8*p.n {
-		storeBE(b, p.n, v)
+		storeBE(b, int(p.n), v)
 		return
 	}
 	if p.n > 8 {
@@ -83,7 +72,7 @@ func (p *piece) storeSlow(b []byte, v uint64) {
 		return
 	}
 	v <<= p.shift
-	for i := p.n - 1; i >= 0; i-- {
+	for i := int(p.n) - 1; i >= 0; i-- {
 		b[i] |= byte(v)
 		v >>= 8
 	}
@@ -139,8 +128,7 @@ func getBits(b []byte, off, n int) uint64 {
 	if n == 0 {
 		return 0
 	}
-	end := off + n
-	p := piece{off: off / 8, n: (end+7)/8 - off/8, shift: uint((8 - end%8) % 8), bits: n, mask: maskOf(n)}
+	p := pieceAt(off, n)
 	return p.loadSlow(b)
 }
 
@@ -174,6 +162,13 @@ type bitWriter struct {
 }
 
 func (w *bitWriter) put(v uint64, bits int) {
+	if w.n == 0 && bits%8 == 0 {
+		at := len(w.b)
+		w.b = append(w.b, 0, 0, 0, 0, 0, 0, 0, 0)
+		binary.BigEndian.PutUint64(w.b[at:], v<<((64-bits)&63))
+		w.b = w.b[:at+bits/8]
+		return
+	}
 	if bits > 56 {
 		w.put(v>>32, bits-32)
 		bits = 32

@@ -21,7 +21,7 @@ func (l *loader) loadPipeline(v *bmjson.Value) {
 			nv.Get("name").Faultf("duplicate node %q", name)
 		}
 		index[name] = len(pl.nodes)
-		pl.nodes = append(pl.nodes, node{yes: -1, no: -1})
+		pl.nodes = append(pl.nodes, node{yes: -1, no: -1, nodeBody: &nodeBody{}})
 	}
 	tables, conds, calls := v.List("tables"), v.List("conditionals"), v.List("action_calls")
 	for _, list := range [][]*bmjson.Value{tables, conds, calls} {
@@ -67,9 +67,9 @@ func (l *loader) loadPipeline(v *bmjson.Value) {
 		if len(n.action.params) > 0 {
 			av.Get("action_id").Faultf("action %s has parameters", n.action.name)
 		}
-		n.yes = at(av.Get("next_node"))
+		n.yes = int32(at(av.Get("next_node")))
 	}
-	pl.init = at(v.Get("init_table"))
+	pl.init = int32(at(v.Get("init_table")))
 	if pl.cyclic() {
 		v.Faultf("the control flow has a cycle")
 		pl.init = -1
@@ -97,7 +97,7 @@ func (pl *pipeline) condition(i int, e *expr, yes, no int) {
 		}
 		return
 	}
-	n := node{kind: nodeCond, yes: yes, no: no}
+	n := node{kind: nodeCond, yes: int32(yes), no: int32(no), nodeBody: &nodeBody{}}
 	var simple bool
 	if n.test, simple = e.test(); simple {
 		n.kind = nodeTest
@@ -148,7 +148,7 @@ func (pl *pipeline) flatten() {
 	for i := range pl.nodes {
 		nd := &pl.nodes[i]
 		if t := nd.table; t != nil && len(t.keys) == 0 && t.constDef && t.def != nil && t.profile < 0 {
-			*nd = node{kind: nodeAction, action: t.def, args: t.defArgs, yes: t.nextMiss(t.def), no: -1}
+			*nd = node{kind: nodeAction, yes: int32(t.nextMiss(t.def)), no: -1, nodeBody: &nodeBody{action: t.def, args: t.defArgs}}
 		}
 	}
 	pl.init = pl.past(pl.init)
@@ -172,7 +172,7 @@ func (pl *pipeline) flatten() {
 }
 
 // past is the first node from n on that does something.
-func (pl *pipeline) past(n int) int {
+func (pl *pipeline) past(n int32) int32 {
 	for n >= 0 && pl.nodes[n].kind == nodeAction && len(pl.nodes[n].action.code) == 0 {
 		n = pl.nodes[n].yes
 	}
@@ -180,12 +180,14 @@ func (pl *pipeline) past(n int) int {
 }
 
 // redirect changes the successors of a node.
-func (n *node) redirect(to func(int) int) {
+func (n *node) redirect(to func(int32) int32) {
 	n.yes, n.no = to(n.yes), to(n.no)
 	if t := n.table; t != nil {
-		t.hit, t.miss, t.base = to(t.hit), to(t.miss), to(t.base)
+		for _, i := range []*int{&t.hit, &t.miss, &t.base} {
+			*i = int(to(int32(*i)))
+		}
 		for a, next := range t.next {
-			t.next[a] = to(next)
+			t.next[a] = int(to(int32(next)))
 		}
 	}
 }
@@ -238,11 +240,11 @@ func (pl *pipeline) cyclic() bool {
 		mark[n] = done
 		return false
 	}
-	return visit(pl.init)
+	return visit(int(pl.init))
 }
 
 func (n *node) successors() []int {
-	s := []int{n.yes, n.no}
+	s := []int{int(n.yes), int(n.no)}
 	if t := n.table; t != nil {
 		s = append(s, t.hit, t.miss, t.base)
 		for _, next := range t.next {

@@ -1,6 +1,9 @@
 package engine
 
-import "time"
+import (
+	"encoding/binary"
+	"time"
+)
 
 // packet is one pass of one packet through the switch: its headers, what is left of its bytes, and what the program
 // asked to be done with it.
@@ -163,7 +166,12 @@ func (p *packet) appendHeader(b []byte, h *header) []byte {
 	out := b[at:]
 	for i := range h.pieces {
 		pc := &h.pieces[i]
-		pc.store(out, p.w[pc.slot])
+		if pc.window < 0 {
+			pc.storeSlow(out, p.w[pc.slot])
+			continue
+		}
+		x := out[pc.window:]
+		binary.BigEndian.PutUint64(x, binary.BigEndian.Uint64(x)|p.w[pc.slot]&pc.mask<<(pc.windowShift&63))
 	}
 	return b
 }

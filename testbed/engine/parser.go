@@ -215,19 +215,13 @@ func (p *packet) extract(h *header) int32 {
 	}
 	b := p.frame[p.pos : p.pos+n]
 	w := p.w
-	if h.bytes >= 8 { // here, not in load, because it is not inlined
-		for i := range h.pieces {
-			pc := &h.pieces[i]
-			if pc.window < 0 {
-				w[pc.slot] = pc.load(b)
-				continue
-			}
-			w[pc.slot] = binary.BigEndian.Uint64(b[pc.window:]) >> (pc.windowShift & 63) & pc.mask
+	for i := range h.pieces {
+		pc := &h.pieces[i]
+		if pc.window < 0 {
+			w[pc.slot] = pc.loadSlow(b)
+			continue
 		}
-	} else {
-		for i := range h.pieces {
-			w[h.pieces[i].slot] = h.pieces[i].load(b)
-		}
+		w[pc.slot] = binary.BigEndian.Uint64(b[pc.window:]) >> (pc.windowShift & 63) & pc.mask
 	}
 	p.pos += n
 	p.setValid(h)

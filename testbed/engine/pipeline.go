@@ -3,18 +3,21 @@ package engine
 // pipeline is a control: a graph of nodes, without cycles.
 type pipeline struct {
 	name  string
-	init  int
+	init  int32
 	nodes []node
 }
 
-// node is one step of a pipeline. Indices of what comes next are below 0 at the end.
+// node is one step of a pipeline. What a packet takes its way by comes first and is small.
 type node struct {
 	kind nodeKind
-	test     // of a test
-	yes  int // the condition holds; after a fixed action
-	no   int
-	cond boolFunc
+	test       // of a test
+	yes  int32 // what comes next when the condition holds, and after a fixed action; below 0: the end
+	no   int32
+	*nodeBody
+}
 
+type nodeBody struct {
+	cond   boolFunc
 	table  *tableDef
 	action *action       // whose call is fixed
 	args   []uint64      // of action
@@ -33,8 +36,8 @@ const (
 
 // test holds when the bits of one word under the mask are those of val, or with not when they are others.
 type test struct {
-	slot int32
 	not  bool
+	slot int32
 	mask uint64
 	val  uint64
 }
@@ -45,10 +48,9 @@ func (pl *pipeline) apply(p *packet) {
 		nd := &pl.nodes[n]
 		switch nd.kind {
 		case nodeTest:
+			n = nd.no
 			if (w[nd.slot]&nd.mask == nd.val) != nd.not {
 				n = nd.yes
-			} else {
-				n = nd.no
 			}
 		case nodeCond:
 			if nd.cond(p) {
@@ -61,7 +63,7 @@ func (pl *pipeline) apply(p *packet) {
 			execute(nd.code, p)
 			n = nd.yes
 		case nodeTable:
-			n = p.applyTable(nd.table)
+			n = int32(p.applyTable(nd.table))
 		case nodeAction:
 			p.args = nd.args
 			nd.action.run(p)

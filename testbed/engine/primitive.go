@@ -145,7 +145,7 @@ func (c *call) jump() (instruction, bool) {
 		c.fail(at, "the target of a jump is not a constant")
 		return instruction{}, false
 	}
-	in := instruction{op: opJump, target: int(e.num.Int64())}
+	in := instruction{op: opJump, val: e.num.Uint64()}
 	if at == 1 {
 		cond := c.param(0, kindData)
 		if cond == nil {
