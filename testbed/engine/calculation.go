@@ -11,12 +11,63 @@ type calculation struct {
 	hash    hashFunc
 }
 
+// calcPart is up to 64 bits of input: neighbouring fields of one header with constants between them, or one field of
+// variable length.
 type calcPart struct {
-	hdr   *header // the header that must be valid for the part to count; nil: always
-	field *field
-	whole bool // the whole header
-	value []uint64
+	hdr   *header // must be valid for the part to count; nil: always
+	vl    *field
+	value uint64 // constants
 	bits  int
+	from  []calcBits
+}
+
+// calcBits is a word of the header vector within a part.
+type calcBits struct {
+	slot  int32
+	shift uint8
+}
+
+// add appends n bits of the input.
+func (c *calculation) add(h *header, slot int, value uint64, n int) {
+	last := len(c.parts) - 1
+	if last < 0 || c.parts[last].hdr != h || c.parts[last].vl != nil || c.parts[last].bits+n > 64 {
+		c.parts = append(c.parts, calcPart{hdr: h})
+		last++
+	}
+	p := &c.parts[last]
+	p.bits += n
+	p.value <<= n & 63
+	for i := range p.from {
+		p.from[i].shift += uint8(n)
+	}
+	p.value |= value
+	if slot >= 0 {
+		p.from = append(p.from, calcBits{slot: int32(slot)})
+	}
+}
+
+func (c *calculation) addField(f *field) {
+	if f.vl {
+		c.parts = append(c.parts, calcPart{hdr: f.hdr, vl: f})
+		return
+	}
+	for k := range f.words {
+		c.add(f.hdr, f.slot+k, 0, wordBits(f.bits, k, f.words))
+	}
+}
+
+func (c *calculation) addValue(h *header, value []uint64, bits int) {
+	for k, v := range value {
+		c.add(h, -1, v, wordBits(bits, k, len(value)))
+	}
+}
+
+// wordBits is how many of the bits stand in word k of n.
+func wordBits(bits, k, n int) int {
+	if k == 0 {
+		return bits - 64*(n-1)
+	}
+	return 64
 }
 
 func (l *loader) loadCalculations(root *bmjson.Value) {
@@ -41,20 +92,22 @@ func (l *loader) calculation(algo *bmjson.Value, input []*bmjson.Value) *calcula
 		switch v.Get("type").String() {
 		case "field":
 			if f := l.fieldAt(val); f != nil {
-				c.parts = append(c.parts, calcPart{hdr: f.hdr, field: f})
+				c.addField(f)
 			}
 		case "hexstr":
 			n := v.Get("bitwidth").Int(1, maxFieldBits)
-			p := calcPart{value: make([]uint64, wordsOf(n)), bits: n}
-			setBig(p.value, val.Hex(), n)
-			c.parts = append(c.parts, p)
+			w := make([]uint64, wordsOf(n))
+			setBig(w, val.Hex(), n)
+			c.addValue(nil, w, n)
 		case "header":
 			h := l.header[val.String()]
 			if h == nil {
 				val.Faultf("no such header")
 				continue
 			}
-			c.parts = append(c.parts, calcPart{hdr: h, whole: true})
+			for _, f := range h.fields {
+				c.addField(f)
+			}
 		case "payload":
 			c.payload = true
 		default:
@@ -72,21 +125,15 @@ func (c *calculation) output(p *packet) uint64 {
 		if part.hdr != nil && !p.isValid(part.hdr) {
 			continue
 		}
-		switch {
-		case part.field != nil:
-			p.putField(w, part.field)
-		case part.whole:
-			for _, f := range part.hdr.fields {
-				p.putField(w, f)
-			}
-		default:
-			left := part.bits
-			for k, v := range part.value {
-				n := left - 64*(len(part.value)-1-k)
-				w.put(v, n)
-				left -= n
-			}
+		if part.vl != nil {
+			p.putField(w, part.vl)
+			continue
 		}
+		v := part.value
+		for _, b := range part.from {
+			v |= p.w[b.slot] << (b.shift & 63)
+		}
+		w.put(v, part.bits)
 	}
 	w.pad()
 	if c.payload {
@@ -150,11 +197,11 @@ func (l *loader) loadChecksums(root *bmjson.Value) {
 func ipv4Checksum(target *field) *calculation {
 	c := &calculation{hash: csum16}
 	for _, f := range target.hdr.fields {
-		p := calcPart{hdr: target.hdr, field: f}
 		if f == target {
-			p.field, p.value, p.bits = nil, make([]uint64, f.words), f.bits
+			c.addValue(f.hdr, make([]uint64, f.words), f.bits)
+			continue
 		}
-		c.parts = append(c.parts, p)
+		c.addField(f)
 	}
 	return c
 }

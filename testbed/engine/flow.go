@@ -21,7 +21,7 @@ func (l *loader) loadPipeline(v *bmjson.Value) {
 			nv.Get("name").Faultf("duplicate node %q", name)
 		}
 		index[name] = len(pl.nodes)
-		pl.nodes = append(pl.nodes, node{yes: -1, no: -1, nodeBody: &nodeBody{}})
+		pl.nodes = append(pl.nodes, node{nodeBody: &nodeBody{yesIndex: -1, noIndex: -1}})
 	}
 	tables, conds, calls := v.List("tables"), v.List("conditionals"), v.List("action_calls")
 	for _, list := range [][]*bmjson.Value{tables, conds, calls} {
@@ -45,6 +45,7 @@ func (l *loader) loadPipeline(v *bmjson.Value) {
 	}
 	for i, tv := range tables {
 		t := l.loadTable(tv)
+		t.pl = pl
 		l.loadTableActions(t, tv, at)
 		pl.nodes[i].kind, pl.nodes[i].table = nodeTable, t
 	}
@@ -67,9 +68,9 @@ func (l *loader) loadPipeline(v *bmjson.Value) {
 		if len(n.action.params) > 0 {
 			av.Get("action_id").Faultf("action %s has parameters", n.action.name)
 		}
-		n.yes = int32(at(av.Get("next_node")))
+		n.yesIndex = at(av.Get("next_node"))
 	}
-	pl.init = int32(at(v.Get("init_table")))
+	pl.init = at(v.Get("init_table"))
 	if pl.cyclic() {
 		v.Faultf("the control flow has a cycle")
 		pl.init = -1
@@ -97,7 +98,7 @@ func (pl *pipeline) condition(i int, e *expr, yes, no int) {
 		}
 		return
 	}
-	n := node{kind: nodeCond, yes: int32(yes), no: int32(no), nodeBody: &nodeBody{}}
+	n := node{kind: nodeCond, nodeBody: &nodeBody{yesIndex: yes, noIndex: no}}
 	var simple bool
 	if n.test, simple = e.test(); simple {
 		n.kind = nodeTest
@@ -148,7 +149,7 @@ func (pl *pipeline) flatten() {
 	for i := range pl.nodes {
 		nd := &pl.nodes[i]
 		if t := nd.table; t != nil && len(t.keys) == 0 && t.constDef && t.def != nil && t.profile < 0 {
-			*nd = node{kind: nodeAction, yes: int32(t.nextMiss(t.def)), no: -1, nodeBody: &nodeBody{action: t.def, args: t.defArgs}}
+			*nd = node{kind: nodeAction, nodeBody: &nodeBody{action: t.def, args: t.defArgs, yesIndex: t.nextMiss(t.def), noIndex: -1}}
 		}
 	}
 	pl.init = pl.past(pl.init)
@@ -169,25 +170,28 @@ func (pl *pipeline) flatten() {
 	for i := range pl.nodes {
 		pl.join(&pl.nodes[i], preds)
 	}
+	pl.first = pl.at(pl.init)
+	for i := range pl.nodes {
+		nd := &pl.nodes[i]
+		nd.yes, nd.no = pl.at(nd.yesIndex), pl.at(nd.noIndex)
+	}
 }
 
 // past is the first node from n on that does something.
-func (pl *pipeline) past(n int32) int32 {
+func (pl *pipeline) past(n int) int {
 	for n >= 0 && pl.nodes[n].kind == nodeAction && len(pl.nodes[n].action.code) == 0 {
-		n = pl.nodes[n].yes
+		n = pl.nodes[n].yesIndex
 	}
 	return n
 }
 
 // redirect changes the successors of a node.
-func (n *node) redirect(to func(int32) int32) {
-	n.yes, n.no = to(n.yes), to(n.no)
+func (n *node) redirect(to func(int) int) {
+	n.yesIndex, n.noIndex = to(n.yesIndex), to(n.noIndex)
 	if t := n.table; t != nil {
-		for _, i := range []*int{&t.hit, &t.miss, &t.base} {
-			*i = int(to(int32(*i)))
-		}
+		t.hit, t.miss, t.base = to(t.hit), to(t.miss), to(t.base)
 		for a, next := range t.next {
-			t.next[a] = int(to(int32(next)))
+			t.next[a] = to(next)
 		}
 	}
 }
@@ -201,8 +205,8 @@ func (pl *pipeline) join(nd *node, preds []int) {
 	if len(nd.args) > 0 || nd.action.stops {
 		return
 	}
-	for nd.yes >= 0 && preds[nd.yes] == 1 {
-		next := &pl.nodes[nd.yes]
+	for nd.yesIndex >= 0 && preds[nd.yesIndex] == 1 {
+		next := &pl.nodes[nd.yesIndex]
 		if next.action == nil || next.action.jumps || next.action.stops || len(next.args) > 0 {
 			return
 		}
@@ -211,7 +215,7 @@ func (pl *pipeline) join(nd *node, preds []int) {
 			code = next.code // joined already, with what follows it
 		}
 		nd.code = append(nd.code[:len(nd.code):len(nd.code)], code...)
-		nd.yes = next.yes
+		nd.yesIndex = next.yesIndex
 	}
 }
 
@@ -240,11 +244,11 @@ func (pl *pipeline) cyclic() bool {
 		mark[n] = done
 		return false
 	}
-	return visit(int(pl.init))
+	return visit(pl.init)
 }
 
 func (n *node) successors() []int {
-	s := []int{int(n.yes), int(n.no)}
+	s := []int{n.yesIndex, n.noIndex}
 	if t := n.table; t != nil {
 		s = append(s, t.hit, t.miss, t.base)
 		for _, next := range t.next {

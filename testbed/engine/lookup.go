@@ -31,7 +31,7 @@ type entry struct {
 
 	act    *action // of a simple table
 	args   []uint64
-	node   int // what comes next
+	node   *node // what comes next
 	target Target
 	ttl    int64 // ns
 	hit    int64 // ns since the start of the switch

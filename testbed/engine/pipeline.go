@@ -3,20 +3,31 @@ package engine
 // pipeline is a control: a graph of nodes, without cycles.
 type pipeline struct {
 	name  string
-	init  int32
+	init  int
+	first *node // of init
 	nodes []node
+}
+
+// at is the node with index i, nil below 0.
+func (pl *pipeline) at(i int) *node {
+	if i < 0 {
+		return nil
+	}
+	return &pl.nodes[i]
 }
 
 // node is one step of a pipeline. What a packet takes its way by comes first and is small.
 type node struct {
 	kind nodeKind
 	test       // of a test
-	yes  int32 // what comes next when the condition holds, and after a fixed action; below 0: the end
-	no   int32
+	yes  *node // what comes next when the condition holds, and after a fixed action; nil: the end
+	no   *node
 	*nodeBody
 }
 
 type nodeBody struct {
+	yesIndex, noIndex int // of yes and no, while the pipeline is loaded
+
 	cond   boolFunc
 	table  *tableDef
 	action *action       // whose call is fixed
@@ -44,37 +55,37 @@ type test struct {
 
 func (pl *pipeline) apply(p *packet) {
 	w := p.w
-	for n := pl.init; n >= 0 && !p.exit; {
-		nd := &pl.nodes[n]
+	for nd := pl.first; nd != nil && !p.exit; {
 		switch nd.kind {
 		case nodeTest:
-			n = nd.no
 			if (w[nd.slot]&nd.mask == nd.val) != nd.not {
-				n = nd.yes
+				nd = nd.yes
+			} else {
+				nd = nd.no
 			}
 		case nodeCond:
 			if nd.cond(p) {
-				n = nd.yes
+				nd = nd.yes
 			} else {
-				n = nd.no
+				nd = nd.no
 			}
 		case nodeCode:
 			p.args = nd.args
 			execute(nd.code, p)
-			n = nd.yes
+			nd = nd.yes
 		case nodeTable:
-			n = int32(p.applyTable(nd.table))
+			nd = p.applyTable(nd.table)
 		case nodeAction:
 			p.args = nd.args
 			nd.action.run(p)
-			n = nd.yes
+			nd = nd.yes
 		}
 	}
 	p.exit = false
 }
 
 // applyTable looks the packet up, runs the action and returns the next node.
-func (p *packet) applyTable(def *tableDef) int {
+func (p *packet) applyTable(def *tableDef) *node {
 	t := p.s.tables[def.index]
 	var e *entry
 	if t.n > 0 {
@@ -105,22 +116,22 @@ func (p *packet) applyTable(def *tableDef) int {
 	}
 	m := p.s.profiles[def.profile].choose(e.target, p)
 	if m == nil { // a group that became empty: nothing happens, as on a miss without default
-		return def.base
+		return def.at(def.base)
 	}
 	p.args = m.args
 	m.act.run(p)
-	return def.nextHit(m.act)
+	return def.at(def.nextHit(m.act))
 }
 
-func (t *Table) missed(p *packet) int {
+func (t *Table) missed(p *packet) *node {
 	if t.defTarget != nil {
 		m := p.s.profiles[t.def.profile].choose(t.defTarget, p)
 		if m == nil {
-			return t.def.base
+			return t.def.at(t.def.base)
 		}
 		p.args = m.args
 		m.act.run(p)
-		return t.def.nextMiss(m.act)
+		return t.def.at(t.def.nextMiss(m.act))
 	}
 	if t.defAct != nil {
 		p.args = t.defArgs

@@ -19,7 +19,7 @@ type Table struct {
 
 	defAct    *action
 	defArgs   []uint64
-	defNode   int
+	defNode   *node
 	defTarget Target // MemberHandle or GroupHandle; nil: none
 }
 
@@ -36,7 +36,7 @@ func (t *Table) reset(now int64) {
 		if err != nil {
 			continue // Load refused it
 		}
-		e.act, e.args, e.node, e.fixed = c.act, c.args, t.def.nextHit(c.act), true
+		e.act, e.args, e.node, e.fixed = c.act, c.args, t.def.at(t.def.nextHit(c.act)), true
 		e.hit, e.armed = now, now
 		t.add(e, mask)
 	}
@@ -45,9 +45,9 @@ func (t *Table) reset(now int64) {
 
 func (t *Table) setProgramDefault() {
 	t.defTarget = nil
-	t.defAct, t.defArgs, t.defNode = t.def.def, t.def.defArgs, t.def.base
+	t.defAct, t.defArgs, t.defNode = t.def.def, t.def.defArgs, t.def.at(t.def.base)
 	if t.def.def != nil {
-		t.defNode = t.def.nextMiss(t.def.def)
+		t.defNode = t.def.at(t.def.nextMiss(t.def.def))
 	}
 }
 
@@ -172,7 +172,7 @@ func (t *Table) aim(e *entry, target Target) error {
 	if err != nil {
 		return err
 	}
-	e.act, e.args, e.node = a, args, t.def.nextHit(a)
+	e.act, e.args, e.node = a, args, t.def.at(t.def.nextHit(a))
 	return nil
 }
 
@@ -362,7 +362,7 @@ func (t *Table) SetDefault(target Target) error {
 	if t.def.constDefAct != nil && a != t.def.constDefAct {
 		return t.err(ErrConstDefault)
 	}
-	t.defAct, t.defArgs, t.defNode = a, args, t.def.nextMiss(a)
+	t.defAct, t.defArgs, t.defNode = a, args, t.def.at(t.def.nextMiss(a))
 	return nil
 }
 

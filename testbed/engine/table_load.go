@@ -7,6 +7,7 @@ import (
 // tableDef is a table as the program defines it.
 type tableDef struct {
 	name     string
+	pl       *pipeline
 	index    int // in Program.tables
 	order    order
 	keys     []keyField
@@ -273,6 +274,9 @@ func (l *loader) addAction(t *tableDef, a *action, next *bmjson.Value, node func
 		l.p.profiles[t.profile].addAction(a)
 	}
 }
+
+// at is the node with index i of the table's pipeline, nil for the end.
+func (t *tableDef) at(i int) *node { return t.pl.at(i) }
 
 func (t *tableDef) nextHit(a *action) int {
 	if t.hitMiss {
