@@ -145,15 +145,16 @@ func (s *Server) GetForwardingPipelineConfig(_ context.Context, req *p4v1.GetFor
 	if err != nil { // no config is no error here
 		return &p4v1.GetForwardingPipelineConfigResponse{}, nil
 	}
-	out := &p4v1.ForwardingPipelineConfig{Cookie: p.Wire.GetCookie()}
+	config := p.Installed()
+	out := &p4v1.ForwardingPipelineConfig{Cookie: config.GetCookie()}
 	switch req.GetResponseType() {
 	case p4v1.GetForwardingPipelineConfigRequest_ALL:
-		out = p.Wire
+		out = config
 	case p4v1.GetForwardingPipelineConfigRequest_COOKIE_ONLY:
 	case p4v1.GetForwardingPipelineConfigRequest_P4INFO_AND_COOKIE:
-		out.P4Info = p.Wire.GetP4Info()
+		out.P4Info = config.GetP4Info()
 	case p4v1.GetForwardingPipelineConfigRequest_DEVICE_CONFIG_AND_COOKIE:
-		out.P4DeviceConfig = p.Wire.GetP4DeviceConfig()
+		out.P4DeviceConfig = config.GetP4DeviceConfig()
 	default:
 		return nil, refusal.RPC(refusal.New(codes.InvalidArgument, "response type %v", req.GetResponseType()))
 	}

@@ -65,6 +65,8 @@ type fixture struct {
 	conn   *grpc.ClientConn
 	info   *p4configv1.P4Info
 
+	dial func(context.Context, string) (net.Conn, error)
+
 	mu  sync.Mutex
 	out []frame
 }
@@ -91,8 +93,9 @@ func newFixture(t testing.TB, change ...func(*p4rt.Options)) *fixture {
 			t.Error(err)
 		}
 	}()
+	f.dial = func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }
 	conn, err := grpc.NewClient("passthrough:///server",
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }),
+		grpc.WithContextDialer(f.dial),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithMaxHeaderListSize(8<<20))
 	if err != nil {

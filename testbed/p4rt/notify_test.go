@@ -288,7 +288,15 @@ func TestReconcile(t *testing.T) {
 func TestForgetAndCut(t *testing.T) {
 	f, s := start(t)
 	f.populate(false)
+	config := entitiesConfig(t)
+	config.Cookie.Cookie = 44
+	if err := f.setConfig(reconcile, config); err != nil {
+		t.Fatal(err)
+	}
 	f.server.Forget()
+	if c := f.getConfig(0).GetCookie().GetCookie(); c != 44 {
+		t.Errorf("cookie %d", c)
+	}
 	if got := f.read(f.entity(`table_entry { table_id: $exact_table$ }`)); len(got) != 0 {
 		t.Errorf("entries %v", got)
 	}

@@ -159,7 +159,9 @@ func (s *Server) Forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p := s.active.Load(); p != nil {
-		s.activate(pipeline.New(p.Config, s.pipelineOptions()))
+		c := *p.Config
+		c.Wire = p.Installed()
+		s.activate(pipeline.New(&c, s.pipelineOptions()))
 	}
 }
 

@@ -127,6 +127,8 @@ type Pipeline struct {
 	*Config
 	opts Options
 	sw   *engine.Switch
+	// installed is Config.Wire, or what Reconcile has put in its place.
+	installed *p4v1.ForwardingPipelineConfig
 
 	start     time.Time
 	tables    map[uint32]*table
@@ -155,6 +157,7 @@ func New(c *Config, opts Options) *Pipeline {
 	}
 	p := &Pipeline{
 		Config:    c,
+		installed: c.Wire,
 		opts:      opts,
 		start:     time.Now(),
 		tables:    make(map[uint32]*table),
@@ -215,6 +218,9 @@ func New(c *Config, opts Options) *Pipeline {
 	}
 	return p
 }
+
+// Installed returns the config as it was last set.
+func (p *Pipeline) Installed() *p4v1.ForwardingPipelineConfig { return p.installed }
 
 // Close stops the timers of the pipeline. Packets may still be on their way.
 func (p *Pipeline) Close() {

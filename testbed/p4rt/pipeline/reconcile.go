@@ -19,7 +19,7 @@ import (
 // INVALID_ARGUMENT, and all of them are named; old is then as it was.
 func Reconcile(old *Pipeline, c *Config, opts Options) (*Pipeline, error) {
 	if bytes.Equal(old.Wire.GetP4DeviceConfig(), c.Wire.GetP4DeviceConfig()) && proto.Equal(old.Wire.GetP4Info(), c.Wire.GetP4Info()) {
-		old.Config.Wire = c.Wire
+		old.installed = c.Wire // packets do not look at it
 		return old, nil
 	}
 	updates, err := old.updates(c)
