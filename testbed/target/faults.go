@@ -97,16 +97,15 @@ func (t *Target) Forget() { t.current().Forget() }
 // ports: entities, the pipeline config, and the highest election ids. It
 // listens on the same address again.
 func (t *Target) Restart() error {
-	address := t.Address()
+	if t.cancel == nil {
+		return errors.New("target does not run")
+	}
 	t.stop()
 	if err := t.boot(); err != nil {
 		return err
 	}
-	if t.group == nil {
-		return errors.New("target does not run")
+	if a := t.Address(); a != nil {
+		return t.listen(a.String())
 	}
-	if address == nil {
-		return t.listen("")
-	}
-	return t.listen(address.String())
+	return t.listen("")
 }

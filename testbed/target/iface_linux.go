@@ -44,7 +44,10 @@ func (t *Target) AttachInterface(n uint32, name string, in, out *Pcap) error {
 	if err := t.attach(n, sink, c); err != nil {
 		return errors.Join(err, c.Close())
 	}
-	go t.receive(n, name, raw, in)
+	t.group.Go(func() error {
+		t.receive(n, name, raw, in)
+		return nil
+	})
 	return nil
 }
 

@@ -75,7 +75,7 @@ type Target struct {
 	dataplane        *grpc.Server
 	dataplaneAddress net.Addr
 
-	group  *errgroup.Group
+	group  errgroup.Group // everything that runs until Close
 	cancel context.CancelFunc
 }
 
@@ -129,7 +129,6 @@ func (t *Target) boot() error {
 func (t *Target) Start() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	t.cancel = cancel
-	t.group = &errgroup.Group{}
 	err := t.listen(t.opts.Address)
 	if err == nil && t.opts.DataplaneAddress != "" {
 		err = t.serveDataplane()
@@ -206,11 +205,7 @@ func (t *Target) Close() error {
 		t.dataplane.Stop()
 	}
 	t.stop()
-	err := t.ports.close()
-	if t.group != nil {
-		err = errors.Join(err, t.group.Wait())
-	}
-	return err
+	return errors.Join(t.ports.close(), t.group.Wait())
 }
 
 // stop cuts the P4Runtime server off.

@@ -125,9 +125,9 @@ func run(ctx context.Context, o *options, stdout, stderr io.Writer) (err error) 
 			return err
 		}
 	}
-	fmt.Fprintf(stdout, "P4Runtime server listening on %s\n", sw.Address())
+	fmt.Fprintf(stdout, "Server listening on %s\n", sw.Address())
 	if a := sw.DataplaneAddress(); a != nil {
-		fmt.Fprintf(stdout, "packet service listening on %s\n", a)
+		fmt.Fprintf(stdout, "Packet service listening on %s\n", a)
 	}
 	<-ctx.Done()
 	return nil

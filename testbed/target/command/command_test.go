@@ -131,7 +131,7 @@ func started(t *testing.T, args ...string) (p4rt, dataplane string) {
 			t.Error(err)
 		}
 	})
-	address := regexp.MustCompile(`^(P4Runtime server|packet service) listening on (.*)$`)
+	address := regexp.MustCompile(`^(Server|Packet service) listening on (.*)$`)
 	want := 1
 	if slices.Contains(args, "--dp-grpc-server-addr") {
 		want = 2
@@ -139,7 +139,7 @@ func started(t *testing.T, args ...string) (p4rt, dataplane string) {
 	in := bufio.NewScanner(r)
 	for want > 0 && in.Scan() {
 		if m := address.FindStringSubmatch(in.Text()); m != nil {
-			if m[1] == "P4Runtime server" {
+			if m[1] == "Server" {
 				p4rt = m[2]
 			} else {
 				dataplane = m[2]
