@@ -2,13 +2,14 @@ package engine
 
 import (
 	"github.com/keyway-nve/keyway/testbed/engine/bmjson"
+	"github.com/keyway-nve/keyway/testbed/engine/hash"
 )
 
 // calculation gathers fields, constants, headers and the payload into bytes and hashes them.
 type calculation struct {
 	parts   []calcPart
 	payload bool // the unparsed bytes follow: bmv2 appends those, and no headers
-	hash    hashFunc
+	hash    hash.Func
 }
 
 // calcPart is up to 64 bits of input: neighbouring fields of one header with constants between them, or one field of
@@ -83,7 +84,7 @@ func (l *loader) loadCalculations(root *bmjson.Value) {
 }
 
 func (l *loader) calculation(algo *bmjson.Value, input []*bmjson.Value) *calculation {
-	c := &calculation{hash: hashes(algo.String())}
+	c := &calculation{hash: hash.ByName(algo.String())}
 	if c.hash == nil && algo.IsString() {
 		algo.Faultf("unknown hash %q", algo.String())
 	}
@@ -195,7 +196,7 @@ func (l *loader) loadChecksums(root *bmjson.Value) {
 
 // ipv4Checksum is the older form: the header with its checksum taken as zero.
 func ipv4Checksum(target *field) *calculation {
-	c := &calculation{hash: csum16}
+	c := &calculation{hash: hash.Checksum}
 	for _, f := range target.hdr.fields {
 		if f == target {
 			c.addValue(f.hdr, make([]uint64, f.words), f.bits)

@@ -106,6 +106,25 @@ func TestValueSet(t *testing.T) {
 	}
 }
 
+// TestValueSetOfTwoFields: members are packed, the key of the parser is padded field by field.
+func TestValueSetOfTwoFields(t *testing.T) {
+	var out []byte
+	s := engine.New(load(t, "stacks"), engine.Options{Output: func(_ uint32, f []byte) { out = append([]byte(nil), f...) }})
+	set, ok := s.ValueSet("P.pairs")
+	if !ok || set.Bits() != 16 {
+		t.Fatal("no value set")
+	}
+	if err := set.Set([][]byte{{0x12, 0x3a}}); err != nil {
+		t.Fatal(err)
+	}
+	for last, want := range map[byte]int{0x3a: 22, 0x3b: 21} {
+		s.Process(1, append([]byte{0x41, 0, 0, 17: 0}, 0, 0x12, last))
+		if len(out) != want {
+			t.Errorf("%x: left with %x", last, out)
+		}
+	}
+}
+
 func TestParserErrorsAreCounted(t *testing.T) {
 	s := engine.New(load(t, "parser"), engine.Options{})
 	for _, f := range [][]byte{{}, {1}, {5, 0, 0}, {1, 0, 0, 0, 0}, {4, 9}, {3, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0}, {0}} {

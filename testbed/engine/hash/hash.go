@@ -1,4 +1,5 @@
-package engine
+// Package hash holds the hash functions that bmv2's simple_switch knows by name.
+package hash
 
 import (
 	"encoding/binary"
@@ -6,12 +7,15 @@ import (
 	"math/bits"
 )
 
-type hashFunc func([]byte) uint64
+// Func hashes bytes. Results narrower than 64 bits stand in the low bits.
+type Func func([]byte) uint64
 
-// hashes are those that simple_switch registers, and v1model's random, which bmv2 does not have, as its xxh64.
-func hashes(name string) hashFunc {
+// ByName returns the function that simple_switch registers under a name, nil if there is none. v1model's random, which
+// bmv2 does not have, is xxh64; the custom CRCs and toeplitz have the parameters that bmv2 starts with, because
+// P4Runtime cannot set others.
+func ByName(name string) Func {
 	switch name {
-	case "crc16", "crc16_custom": // the custom ones keep their defaults: P4Runtime cannot set them
+	case "crc16", "crc16_custom":
 		return reflectedCRC(0xa001) // CRC-16/ARC
 	case "crc32", "crc32_custom":
 		return func(b []byte) uint64 { return uint64(crc32.ChecksumIEEE(b)) }
@@ -22,9 +26,9 @@ func hashes(name string) hashFunc {
 	case "crc64_custom":
 		return reflectedCRC(0xd800000000000000) // bmv2's default: polynomial 0x1b
 	case "csum16", "cksum16":
-		return csum16
+		return Checksum
 	case "identity":
-		return func(b []byte) uint64 { n := min(8, len(b)); return loadBE(b, n) }
+		return func(b []byte) uint64 { return number(b[:min(8, len(b))]) }
 	case "xor16":
 		return func(b []byte) uint64 { return xorHash(b, 2) }
 	case "xor32":
@@ -34,13 +38,13 @@ func hashes(name string) hashFunc {
 	case "hash_ex":
 		return hashEx
 	case "toeplitz":
-		return func([]byte) uint64 { return 0 } // of bmv2's key of zeros, which P4Runtime cannot set
+		return func([]byte) uint64 { return 0 } // with bmv2's key of zeros
 	}
 	return nil
 }
 
-// csum16 is the internet checksum (RFC 1071), an odd last byte padded with zero.
-func csum16(b []byte) uint64 {
+// Checksum is csum16, the internet checksum (RFC 1071), an odd last byte padded with zero.
+func Checksum(b []byte) uint64 {
 	var sum uint64
 	for len(b) >= 8 {
 		v := binary.BigEndian.Uint64(b)
@@ -51,7 +55,7 @@ func csum16(b []byte) uint64 {
 	}
 	if len(b) > 0 {
 		var carry uint64
-		sum, carry = bits.Add64(sum, loadBE(b, len(b))<<(64-8*len(b)), 0)
+		sum, carry = bits.Add64(sum, number(b)<<(64-8*len(b)), 0)
 		sum += carry
 	}
 	sum = sum>>32 + sum&0xffffffff
@@ -62,7 +66,7 @@ func csum16(b []byte) uint64 {
 }
 
 // reflectedCRC makes a CRC that takes the low bit of each byte first and starts with zero.
-func reflectedCRC(poly uint64) hashFunc {
+func reflectedCRC(poly uint64) Func {
 	var table [256]uint64
 	for i := range table {
 		v := uint64(i)
@@ -104,13 +108,22 @@ func crc8(b []byte) uint64 {
 	return uint64(r)
 }
 
+// number reads up to 8 bytes, big-endian.
+func number(b []byte) uint64 {
+	var v uint64
+	for _, c := range b {
+		v = v<<8 | uint64(c)
+	}
+	return v
+}
+
 func xorHash(b []byte, n int) uint64 {
 	var r uint64
 	for len(b) >= n {
-		r ^= loadBE(b, n)
+		r ^= number(b[:n])
 		b = b[n:]
 	}
-	return r ^ loadBE(b, len(b))<<(8*(n-len(b)))
+	return r ^ number(b)<<(8*(n-len(b)))
 }
 
 // hashEx is simple_switch's example of a user-defined hash.
