@@ -64,7 +64,7 @@ Exit status: 0 done, 1 tried and failed, 2 bad command line or input file.`,
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usageError(c, err) })
-	root.AddCommand(newLabCommand(), newIntentCommand(), command.NewCommand(stdout, stderr))
+	root.AddCommand(newLabCommand(), newNVACommand(), newIntentCommand(), command.NewCommand(stdout, stderr))
 	return root
 }
 

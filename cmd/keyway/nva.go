@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/spf13/cobra"
+
+	"github.com/keyway-nve/keyway/controller/intent"
+	"github.com/keyway-nve/keyway/controller/nva"
+)
+
+// nvaRun is the authority on the command line.
+type nvaRun struct {
+	file       string
+	once       bool
+	timeout    time.Duration
+	metrics    string
+	electionID uint64
+	drain      time.Duration
+	log        string
+}
+
+func newNVACommand() *cobra.Command {
+	var o nvaRun
+	c := &cobra.Command{
+		Use:   "nva FILE",
+		Short: "Run the authority: keep the devices of an intent as the intent wants them",
+		Long: `Keeps the devices of an intent as the intent wants them, over P4Runtime, and
+answers and judges NVGRE-EXT messages, until it is interrupted. Devices keep
+forwarding when it ends. On SIGHUP, and when a message makes it doubt its
+intent, it reads the file again; a file with mistakes changes nothing.`,
+		Example: `  keyway nva fleet.yaml --metrics 127.0.0.1:9100
+  keyway nva fleet.yaml --once --timeout 30s`,
+		Args: usageArgs(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			o.file = args[0]
+			return o.run(c)
+		},
+	}
+	c.Flags().BoolVar(&o.once, "once", false, "end as soon as all devices are in sync")
+	c.Flags().DurationVar(&o.timeout, "timeout", time.Minute, "with --once: fail after `DURATION`")
+	c.Flags().StringVar(&o.metrics, "metrics", "", "serve Prometheus metrics at http://`ADDR`/metrics")
+	c.Flags().Uint64Var(&o.electionID, "election-id", 1, "P4Runtime election `ID`: the highest is primary")
+	c.Flags().DurationVar(&o.drain, "drain", time.Second, "how long a packet may be under way between two NVEs")
+	c.Flags().StringVar(&o.log, "log", "info", "log from `LEVEL` on: debug, info, warn or error")
+	return c
+}
+
+func (o *nvaRun) run(c *cobra.Command) error {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(o.log)); err != nil {
+		return usageError(c, err)
+	}
+	if o.electionID == 0 {
+		return usageError(c, errors.New("election id 0 is never primary"))
+	}
+	log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
+	in, err := intent.Load(o.file)
+	if err != nil {
+		return badInput{err}
+	}
+	n, err := nva.New(nva.Options{
+		Name:       o.file,
+		ElectionID: o.electionID,
+		Drain:      o.drain,
+		Log:        log,
+		Inventory:  func(context.Context) (intent.Intent, error) { return intent.Load(o.file) },
+	})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := n.Close(); err != nil {
+			log.Warn("closing sessions", "err", err)
+		}
+	}()
+	if o.metrics != "" {
+		stop, err := serveMetrics(o.metrics, n, log)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	if err := n.Set(in); err != nil {
+		return err
+	}
+	if o.once {
+		ctx, cancel := context.WithTimeout(c.Context(), o.timeout)
+		defer cancel()
+		err := n.InSync(ctx)
+		return errors.Join(err, o.report(c, n))
+	}
+	return o.reload(c.Context(), n, log)
+}
+
+// reload follows the file until the context ends.
+func (o *nvaRun) reload(ctx context.Context, n *nva.NVA, log *slog.Logger) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-hup:
+		}
+		in, err := intent.Load(o.file)
+		if err == nil {
+			err = n.Set(in)
+		}
+		if err != nil {
+			log.Error("the intent stays as it was", "file", o.file, "err", err)
+			continue
+		}
+		log.Info("intent read again", "file", o.file)
+	}
+}
+
+// report prints how each device stands.
+func (o *nvaRun) report(c *cobra.Command, n *nva.NVA) error {
+	t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "DEVICE\tSTATE\tWANTED\tHELD\tREASONS")
+	for _, d := range n.Devices() {
+		fmt.Fprintf(t, "%s\t%v\t%d\t%d\t%s\n", d.Name, d.State, d.Wanted, d.Held, strings.Join(d.Reasons, "; "))
+	}
+	return t.Flush()
+}
+
+// serveMetrics serves what the NVA counts, until stop is called.
+func serveMetrics(address string, n *nva.NVA, log *slog.Logger) (stop func(), err error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("metrics: %w", err)
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(nva.NewCollector(n), collectors.NewGoCollector())
+	mux := http.NewServeMux()
+	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	s := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("metrics", "err", err)
+		}
+	}()
+	log.Info("metrics", "address", l.Addr())
+	return func() {
+		_ = s.Close() // what it returns is of a listener that is gone
+		<-done
+	}, nil
+}
