@@ -19,6 +19,7 @@
 #include "include/metadata.p4"
 #include "include/parser.p4"
 #include "include/checksum.p4"
+#include "include/outer.p4"
 #include "include/attachment.p4"
 #include "include/decapsulation.p4"
 #include "include/forwarding.p4"
@@ -28,7 +29,9 @@
 control NveIngress(inout headers_t hdr,
                    inout metadata_t meta,
                    inout standard_metadata_t standard_metadata) {
+    OuterHeader()  outer_header;
     FromTenant()   from_tenant;
+    RemoveTag()    remove_tag;
     FromUnderlay() from_underlay;
     Forward()      forward;
     Decapsulate()  decapsulate;
@@ -47,13 +50,20 @@ control NveIngress(inout headers_t hdr,
                 from_tenant.apply(hdr, meta, standard_metadata);
             } else {
                 meta.from_underlay = true;
-                from_underlay.apply(hdr, meta, standard_metadata);
+                outer_header.apply(hdr, meta, standard_metadata);
+                if (meta.verdict == FORWARD) {
+                    from_underlay.apply(hdr, meta, standard_metadata);
+                }
             }
             if (meta.verdict == FORWARD) {
                 forward.apply(hdr, meta, standard_metadata);
             }
-            if (meta.verdict == FORWARD && meta.from_underlay) {
-                decapsulate.apply(hdr, meta);
+            if (meta.verdict == FORWARD) {
+                if (meta.from_underlay) {
+                    decapsulate.apply(hdr, meta);
+                } else {
+                    remove_tag.apply(hdr);
+                }
             }
         }
         disposition.apply(hdr, meta, standard_metadata);
@@ -89,8 +99,8 @@ control Deliver(inout headers_t hdr,
     }
 
     apply {
-        // A flooded frame does not go back to where it came from.
-        if (meta.flooded && standard_metadata.egress_port == standard_metadata.ingress_port) {
+        // No frame goes back to where it came from (IEEE 802.1Q section 8.6.1).
+        if (standard_metadata.egress_port == standard_metadata.ingress_port) {
             meta.verdict = DROP;
             meta.reason = DROP_PRUNED;
         } else {

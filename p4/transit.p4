@@ -17,6 +17,7 @@
 #include "include/metadata.p4"
 #include "include/parser.p4"
 #include "include/checksum.p4"
+#include "include/outer.p4"
 #include "include/option_window.p4"
 #include "include/trace.p4"
 #include "include/disposition.p4"
@@ -54,16 +55,11 @@ control Route(inout headers_t hdr,
     apply {
         bit<8> ttl = 0;
         if (hdr.ipv4.isValid()) {
-            meta.outer_destination = 80w0 ++ 16w0xFFFF ++ hdr.ipv4.destination;
             ttl = hdr.ipv4.ttl;
         } else if (hdr.ipv6.isValid()) {
-            meta.outer_destination = hdr.ipv6.destination;
             ttl = hdr.ipv6.hop_limit;
         }
-        if (standard_metadata.checksum_error == 1) {
-            meta.verdict = DROP;
-            meta.reason = DROP_CHECKSUM;
-        } else if (!hdr.ipv4.isValid() && !hdr.ipv6.isValid()) {
+        if (!hdr.ipv4.isValid() && !hdr.ipv6.isValid()) {
             meta.verdict = DROP;
             meta.reason = DROP_MALFORMED;
         } else if (ttl <= 1) {
@@ -164,6 +160,7 @@ control TransitOptions(inout headers_t hdr,
 control TransitIngress(inout headers_t hdr,
                        inout metadata_t meta,
                        inout standard_metadata_t standard_metadata) {
+    OuterHeader()    outer_header;
     Route()          route;
     InnerAcl()       inner_acl;
     OptionLayout()   options;
@@ -179,7 +176,10 @@ control TransitIngress(inout headers_t hdr,
             }
             hdr.packet_out.setInvalid();
         } else {
-            route.apply(hdr, meta, standard_metadata);
+            outer_header.apply(hdr, meta, standard_metadata);
+            if (meta.verdict == FORWARD) {
+                route.apply(hdr, meta, standard_metadata);
+            }
             if (hdr.tenant_ethernet.isValid()) {
                 meta.vni = hdr.geneve.isValid() ? hdr.geneve.vni : hdr.nvgre.vsid;
                 if (meta.verdict == FORWARD) {

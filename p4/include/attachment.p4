@@ -21,8 +21,6 @@ control FromTenant(inout headers_t hdr,
         attachment_counter.count();
     }
 
-    // The VN is the tag's meaning: the tag itself ends here (RFC 7637 section
-    // 3.3; for Geneve RFC 8926 section 4.7 leaves it to configuration).
     @id(0x02000001)
     table attachment {
         key = {
@@ -47,10 +45,25 @@ control FromTenant(inout headers_t hdr,
         if (!hdr.tenant_ethernet.isValid()) {
             meta.verdict = DROP;
             meta.reason = DROP_MALFORMED;
+        } else if (hdr.tenant_vlan.isValid() &&
+                   (hdr.tenant_vlan.ether_type == ETHERTYPE_VLAN || hdr.tenant_vlan.ether_type == ETHERTYPE_QINQ)) {
+            // One tag names a VN; what a second one would mean there, no tunnel
+            // may carry.
+            meta.verdict = DROP;
+            meta.reason = DROP_INNER_VLAN;
         } else if (!attachment.apply().hit) {
             meta.verdict = DROP;
             meta.reason = DROP_ATTACHMENT;
-        } else if (hdr.tenant_vlan.isValid()) {
+        }
+    }
+}
+
+// The VN is the tag's meaning: the tag itself ends here (RFC 7637 section 3.3;
+// for Geneve RFC 8926 section 4.7 leaves it to configuration). A frame that is
+// punted keeps it.
+control RemoveTag(inout headers_t hdr) {
+    apply {
+        if (hdr.tenant_vlan.isValid()) {
             hdr.tenant_ethernet.ether_type = hdr.tenant_vlan.ether_type;
             hdr.tenant_vlan.setInvalid();
         }

@@ -10,27 +10,29 @@
 #include "trace.p4"
 
 // Loss on a tunnel, from the sequence numbers that its sender puts into the
-// options. Zero is "nothing heard yet"; the sender's count skips it.
+// options. A number a little behind the expected one is late, one somewhat ahead
+// tells of a loss; one from elsewhere is that of a sender that has started anew,
+// and is followed.
 control SequenceCheck(in metadata_t meta) {
-    @id(0x16000001) register<bit<32>>(4096) expected_sequence;  // by peer
+    @id(0x16000001) register<bit<33>>(4096) expected_sequence;  // by peer; high bit: heard of
     @id(0x16000002) register<bit<32>>(4096) lost_packets;       // by peer
     @id(0x12000003) counter(4096, CounterType.packets) sequence_gaps;
     @id(0x12000004) counter(4096, CounterType.packets) late_packets;
 
     apply {
-        bit<32> expected;
+        bit<33> expected;
         bit<32> lost;
         expected_sequence.read(expected, (bit<32>)meta.peer);
-        bit<32> gap = meta.fields.sequence - expected;
-        if (expected == 0 || gap == 0) {
-            expected_sequence.write((bit<32>)meta.peer, meta.fields.sequence + 1);
-        } else if (gap[31:31] == 0) {
-            lost_packets.read(lost, (bit<32>)meta.peer);
-            lost_packets.write((bit<32>)meta.peer, lost + gap);
-            sequence_gaps.count((bit<32>)meta.peer);
-            expected_sequence.write((bit<32>)meta.peer, meta.fields.sequence + 1);
-        } else {
+        bit<32> gap = meta.fields.sequence - expected[31:0];
+        if (expected[32:32] == 1 && gap[31:16] == 0xFFFF) {
             late_packets.count((bit<32>)meta.peer);
+        } else {
+            if (expected[32:32] == 1 && gap != 0 && gap[31:24] == 0) {
+                lost_packets.read(lost, (bit<32>)meta.peer);
+                lost_packets.write((bit<32>)meta.peer, lost + gap);
+                sequence_gaps.count((bit<32>)meta.peer);
+            }
+            expected_sequence.write((bit<32>)meta.peer, 1w1 ++ (meta.fields.sequence + 1));
         }
     }
 }
@@ -107,75 +109,72 @@ control FromUnderlay(inout headers_t hdr,
     }
 
     apply {
-        bit<16> outer_length = (bit<16>)standard_metadata.packet_length - 14;
-        bit<16> ip_length = 0;
-        bit<16> ip_payload_length = 0;
-        if (hdr.vlan.isValid()) {
-            outer_length = outer_length - 4;
-        }
+        bit<16> ip_payload_length = meta.outer_length - 40;
         if (hdr.ipv4.isValid()) {
-            meta.outer_source = 80w0 ++ 16w0xFFFF ++ hdr.ipv4.source;
-            meta.outer_destination = 80w0 ++ 16w0xFFFF ++ hdr.ipv4.destination;
-            ip_length = hdr.ipv4.total_length;
-            ip_payload_length = ip_length - ((bit<16>)hdr.ipv4.ihl << 2);
-        } else if (hdr.ipv6.isValid()) {
-            meta.outer_source = hdr.ipv6.source;
-            meta.outer_destination = hdr.ipv6.destination;
-            ip_length = hdr.ipv6.payload_length + 40;
-            ip_payload_length = hdr.ipv6.payload_length;
+            ip_payload_length = meta.outer_length - ((bit<16>)hdr.ipv4.ihl << 2);
         }
         if (hdr.geneve.isValid()) {
             meta.vni = hdr.geneve.vni;
         } else {
             meta.vni = hdr.nvgre.vsid;
         }
+        // What O=1 announces is not a tenant's, whatever its protocol is.
+        bool for_endpoint = hdr.geneve.isValid() && hdr.geneve.oam == 1;
 
-        if (standard_metadata.checksum_error == 1) {
-            meta.verdict = DROP;
-            meta.reason = DROP_CHECKSUM;
-        } else if (hdr.ipv4.isValid() && (hdr.ipv4.more_fragments == 1 || hdr.ipv4.fragment_offset != 0)) {
+        // A tunnel that ends here?
+        if ((hdr.ipv4.isValid() && (hdr.ipv4.more_fragments == 1 || hdr.ipv4.fragment_offset != 0))
+            || (hdr.ipv6.isValid() && hdr.ipv6.next_header == PROTOCOL_IPV6_FRAGMENT)) {
             meta.verdict = DROP;
             meta.reason = DROP_FRAGMENT;
-        } else if (!hdr.nvgre.isValid() && (!hdr.geneve.isValid() || hdr.geneve.protocol != ETHERTYPE_TEB)) {
+        } else if (!hdr.nvgre.isValid() && !hdr.geneve.isValid()) {
             meta.verdict = DROP;
             meta.reason = DROP_NOT_A_TUNNEL;
         } else if (!local_address.apply().hit) {
             meta.verdict = DROP;
             meta.reason = DROP_NOT_LOCAL;
-        } else if (ip_length != outer_length || (hdr.udp.isValid() && hdr.udp.length != ip_payload_length)) {
+        } else if (meta.outer_length != meta.link_length
+                   || (hdr.udp.isValid() && hdr.udp.length != ip_payload_length)
+                   || (hdr.geneve.isValid() && hdr.udp.length < 16 + ((bit<16>)hdr.geneve.opt_len << 2))) {
             // No tunnelled frame is so short that Ethernet pads it: the length
             // that IP gives is the length that came.
             meta.verdict = DROP;
             meta.reason = DROP_MALFORMED;
-        } else if (!hdr.tenant_ethernet.isValid()) {
+        } else if (hdr.geneve.isValid() && !for_endpoint && hdr.geneve.protocol != ETHERTYPE_TEB) {
+            meta.verdict = DROP;
+            meta.reason = DROP_NOT_A_TUNNEL;
+        } else if (!for_endpoint && !hdr.tenant_ethernet.isValid()) {
             meta.verdict = DROP;
             meta.reason = DROP_MALFORMED;
-        } else if (hdr.geneve.isValid() && hdr.geneve.oam == 1) {
-            meta.verdict = PUNT;
-            meta.reason = PUNT_OAM;
-        } else if (hdr.nvgre.isValid() && hdr.nvgre.vsid == NVGRE_EXT_VSID) {
-            meta.verdict = PUNT;
-            meta.reason = PUNT_NVGRE_EXT;
-        } else if (!virtual_network.apply().hit) {
-            meta.verdict = PUNT;
-            meta.reason = PUNT_UNKNOWN_VN;
-        } else if (!source_nve.apply().hit) {
-            meta.verdict = DROP;
-            meta.reason = DROP_SOURCE;
-        } else if (hdr.ipv6.isValid() && hdr.udp.isValid() && hdr.udp.checksum == 0 && meta.zero_udp_checksum == 0) {
-            // RFC 8926 section 4.3.1: only where both ends agreed.
-            meta.verdict = DROP;
-            meta.reason = DROP_CHECKSUM;
-        } else if (hdr.tenant_vlan.isValid()) {
-            meta.verdict = DROP;
-            meta.reason = DROP_INNER_VLAN;
-        } else if (hdr.geneve.isValid() && hdr.geneve.opt_len != 0) {
-            receive_options.apply(hdr, meta);
-            if (meta.carries & CARRIES_SEQUENCE != 0) {
-                sequence_check.apply(meta);
-            }
-            if (meta.carries & CARRIES_ORIGIN != 0) {
-                path_trace.apply(meta, standard_metadata);
+        } else {
+            // From whom, into what, with which options?
+            bool allowed = source_nve.apply().hit;
+            if (hdr.ipv6.isValid() && hdr.udp.isValid() && hdr.udp.checksum == 0 && meta.zero_udp_checksum == 0) {
+                // RFC 8926 section 4.3.1: only where both ends agreed.
+                meta.verdict = DROP;
+                meta.reason = DROP_CHECKSUM;
+            } else if (for_endpoint) {
+                meta.verdict = PUNT;
+                meta.reason = PUNT_OAM;
+            } else if (hdr.nvgre.isValid() && hdr.nvgre.vsid == NVGRE_EXT_VSID) {
+                meta.verdict = PUNT;
+                meta.reason = PUNT_NVGRE_EXT;
+            } else if (!virtual_network.apply().hit) {
+                meta.verdict = PUNT;
+                meta.reason = PUNT_UNKNOWN_VN;
+            } else if (!allowed) {
+                meta.verdict = DROP;
+                meta.reason = DROP_SOURCE;
+            } else if (hdr.tenant_vlan.isValid()) {
+                meta.verdict = DROP;
+                meta.reason = DROP_INNER_VLAN;
+            } else if (hdr.geneve.isValid() && hdr.geneve.opt_len != 0) {
+                receive_options.apply(hdr, meta);
+                if (meta.carries & CARRIES_SEQUENCE != 0) {
+                    sequence_check.apply(meta);
+                }
+                if (meta.carries & CARRIES_ORIGIN != 0) {
+                    path_trace.apply(meta, standard_metadata);
+                }
             }
         }
     }

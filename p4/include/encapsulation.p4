@@ -277,8 +277,11 @@ control Encapsulate(inout headers_t hdr,
         } else if (meta.tenant_length > max_frame) {
             meta.verdict = DROP;
             meta.reason = DROP_TOO_BIG;
+        } else if (meta.layout != 0 && !send_layout.apply().hit) {
+            // Words without the OptLen that counts them would be read as payload.
+            meta.verdict = DROP;
+            meta.reason = DROP_TUNNEL;
         } else if (meta.layout != 0) {
-            send_layout.apply();
             if (meta.carries & CARRIES_SEQUENCE != 0) {
                 next_sequence.read(meta.fields.sequence, (bit<32>)meta.tunnel);
                 meta.fields.sequence = meta.fields.sequence + 1;

@@ -76,7 +76,6 @@ control Forward(inout headers_t hdr,
     @id(0x01000043)
     action replicate(@id(1) @refers_to("builtin::multicast_group_table", "multicast_group_id") bit<16> multicast_group) {
         standard_metadata.mcast_grp = multicast_group;
-        meta.flooded = true;
         flood_counter.count();
     }
 

@@ -33,6 +33,7 @@ const bit<16> ETHERTYPE_IPV6 = 0x86DD;
 const bit<8> PROTOCOL_TCP = 6;
 const bit<8> PROTOCOL_UDP = 17;
 const bit<8> PROTOCOL_GRE = 47;
+const bit<8> PROTOCOL_IPV6_FRAGMENT = 44;
 
 const bit<16> GENEVE_PORT         = 6081;
 const bit<32> NVGRE_FLAGS_AND_TEB = 0x20006558;  // K=1, C=S=0, version 0; then the protocol

@@ -16,16 +16,16 @@ const reason_t DROP_CHECKSUM        = 1;   // IPv4 header or UDP checksum wrong
 const reason_t DROP_MALFORMED       = 2;   // truncated, or a length that lies
 const reason_t DROP_NOT_LOCAL       = 3;   // outer destination is no provider address of ours
 const reason_t DROP_NOT_A_TUNNEL    = 4;   // neither Geneve nor NVGRE with an Ethernet payload
-const reason_t DROP_FRAGMENT        = 5;   // NVGRE is not reassembled (RFC 7637 section 4.4)
+const reason_t DROP_FRAGMENT        = 5;   // tunnels are not reassembled (RFC 7637 section 4.4)
 const reason_t DROP_SOURCE          = 6;   // this provider address may not send into this VN
-const reason_t DROP_INNER_VLAN      = 7;   // RFC 7637 section 3.3
+const reason_t DROP_INNER_VLAN      = 7;   // a tag inside a tunnel, or a second one outside (RFC 7637 section 3.3)
 const reason_t DROP_CRITICAL_OPTION = 8;   // C=1, no layout row, and configured to drop
 const reason_t DROP_POLICY          = 9;   // group policy
 const reason_t DROP_ECN             = 10;  // outer CE over a tenant that cannot do ECN (RFC 6040)
 const reason_t DROP_ATTACHMENT      = 11;  // port and VLAN belong to no VN
 const reason_t DROP_NO_FLOOD        = 12;  // VN without a flood list
 const reason_t DROP_TOO_BIG         = 13;  // over the tunnel's MTU; never fragmented
-const reason_t DROP_PRUNED          = 14;  // copy of a flooded frame to where it came from
+const reason_t DROP_PRUNED          = 14;  // would go back to where it came from
 const reason_t DROP_TUNNEL          = 15;  // tunnel or neighbour not programmed
 const reason_t DROP_PACKET_OUT      = 16;  // packet-out to a port that cannot be
 const reason_t DROP_TTL             = 17;  // transit: TTL or hop limit used up
@@ -68,7 +68,6 @@ struct metadata_t {
     reason_t    reason;
     bool        from_underlay;
     bool        local;               // goes to a tenant port of this NVE
-    bool        flooded;             // replicated to all of its VN
     vni_t       vni;
     vlan_t      vlan;                // tag of a tenant's frame
     group_t     source_group;
@@ -81,6 +80,8 @@ struct metadata_t {
     field_set_t carries;
     bit<16>     next_hop;
     bit<16>     tenant_length;       // tenant frame without its tag, bytes
+    bit<16>     link_length;         // underlay frame behind its link header, bytes
+    bit<16>     outer_length;        // of the outer IP packet, as its header says
     bit<1>      zero_udp_checksum;   // the sending NVE may leave it out over IPv6
     bit<1>      udp_checksum;        // fill in the outer UDP checksum
     pa_t        outer_source;
