@@ -86,3 +86,28 @@ func BenchmarkRead(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkPacketIn punts frames to a client that reads them.
+func BenchmarkPacketIn(b *testing.B) {
+	f, _ := start(b)
+	s, err := f.client.StreamChannel(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := s.Send(&p4v1.StreamMessageRequest{Update: &p4v1.StreamMessageRequest_Arbitration{
+		Arbitration: &p4v1.MasterArbitrationUpdate{DeviceId: device, ElectionId: election(9)}}}); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := s.Recv(); err != nil {
+		b.Fatal(err)
+	}
+	frame := probe(toCPU, 1, 0, 0)
+	b.ReportAllocs()
+	for b.Loop() {
+		f.server.Process(1, frame)
+		m, err := s.Recv()
+		if err != nil || m.GetPacket() == nil {
+			b.Fatal(m, err)
+		}
+	}
+}

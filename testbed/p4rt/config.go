@@ -108,8 +108,11 @@ func (s *Server) setConfig(req *p4v1.SetForwardingPipelineConfigRequest) error {
 		if err != nil {
 			return err
 		}
-		old, err := s.current()
-		if err != nil { // nothing to preserve
+		// What is preserved is the state of the data plane, not that of a
+		// config that waits for its COMMIT.
+		old := s.active.Load()
+		if old == nil || old.Wire == nil {
+			s.discardSaved()
 			s.activate(pipeline.New(c, s.pipelineOptions()))
 			return nil
 		}
@@ -117,11 +120,8 @@ func (s *Server) setConfig(req *p4v1.SetForwardingPipelineConfigRequest) error {
 		if err != nil {
 			return err
 		}
+		s.discardSaved()
 		s.activate(p)
-		if s.saved != p {
-			s.discardSaved()
-		}
-		s.saved = nil
 		return nil
 	}
 	return refusal.New(codes.InvalidArgument, "action %v", req.GetAction())

@@ -210,6 +210,34 @@ func TestSaveAndCommit(t *testing.T) {
 	}
 }
 
+// Section 14: a saved config is given up for one that is committed at once.
+func TestSavedConfigIsGivenUp(t *testing.T) {
+	f, _ := start(t)
+	f.apply(f.insert(exact(1, forward(5))))
+	for _, action := range []p4v1.SetForwardingPipelineConfigRequest_Action{reconcile, commitNow} {
+		if err := f.setConfig(save, entitiesConfig(t)); err != nil {
+			t.Fatal(err)
+		}
+		f.apply(f.insert(exact(2, forward(6))))
+		if err := f.setConfig(save, entitiesConfig(t)); err != nil { // and once more
+			t.Fatal(err)
+		}
+		if err := f.setConfig(action, entitiesConfig(t)); err != nil {
+			t.Fatal(err)
+		}
+		want := 0
+		if action == reconcile {
+			want = 1 // that of the data plane
+		}
+		if got := f.read(f.entity(`table_entry { table_id: $exact_table$ }`)); len(got) != want {
+			t.Errorf("%v: entries %v", action, got)
+		}
+		if err := f.setConfig(commit, nil); status.Code(err) != codes.NotFound {
+			t.Errorf("COMMIT after %v: %v", action, err)
+		}
+	}
+}
+
 // PI's wrapper of the device config, which bmv2 still takes.
 func TestWrappedDeviceConfig(t *testing.T) {
 	f := newFixture(t)

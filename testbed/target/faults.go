@@ -90,6 +90,19 @@ func (t *Target) Faults() *Faults { return &t.faults }
 // CutStreams ends the streams of all clients, which may come back at once.
 func (t *Target) CutStreams() { t.current().CutStreams() }
 
+// CutConnections cuts all connections, as a network does. Nothing is lost but
+// what was on its way, and clients may come back at once.
+func (t *Target) CutConnections() error {
+	t.mu.RLock()
+	g := t.grpc
+	t.mu.RUnlock()
+	if g == nil {
+		return errors.New("target does not run")
+	}
+	g.Stop()
+	return t.listenAgain()
+}
+
 // Forget loses all entities but keeps the pipeline config and the clients.
 func (t *Target) Forget() { t.current().Forget() }
 
@@ -104,6 +117,11 @@ func (t *Target) Restart() error {
 	if err := t.boot(); err != nil {
 		return err
 	}
+	return t.listenAgain()
+}
+
+// listenAgain listens where the target has listened before.
+func (t *Target) listenAgain() error {
 	if a := t.Address(); a != nil {
 		return t.listen(a.String())
 	}

@@ -263,6 +263,26 @@ func TestCutStreams(t *testing.T) {
 	}
 }
 
+func TestCutConnections(t *testing.T) {
+	sw := run(t, target.Options{Address: "127.0.0.1:0"})
+	c := connect(t, sw)
+	c.commit()
+	if err := c.route(1, 1); err != nil {
+		t.Fatal(err)
+	}
+	address := sw.Address().String()
+	if err := sw.CutConnections(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.stream.Recv(); err == nil {
+		t.Error("the stream survived")
+	}
+	c.arbitrate()
+	if n := c.entries(); n != 1 || sw.Address().String() != address {
+		t.Errorf("%d entries at %v", n, sw.Address())
+	}
+}
+
 func TestRestart(t *testing.T) {
 	sw := run(t, target.Options{Address: "127.0.0.1:0"})
 	c := connect(t, sw)
@@ -393,5 +413,27 @@ func TestPacketService(t *testing.T) {
 	}
 	if _, err := stream.Recv(); err != io.EOF {
 		t.Errorf("end: %v", err)
+	}
+}
+
+// BenchmarkInject sends a frame from port to port through one table.
+func BenchmarkInject(b *testing.B) {
+	sw := run(b, target.Options{})
+	c := connect(b, sw)
+	c.commit()
+	if err := c.route(2, 2); err != nil {
+		b.Fatal(err)
+	}
+	left := 0
+	if err := sw.AttachPort(2, func([]byte) { left++ }); err != nil {
+		b.Fatal(err)
+	}
+	frame := frameTo(2)
+	b.ReportAllocs()
+	for b.Loop() {
+		sw.Inject(1, frame)
+	}
+	if left != b.N {
+		b.Errorf("%d of %d frames left", left, b.N)
 	}
 }
