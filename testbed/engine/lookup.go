@@ -247,5 +247,3 @@ func (g *group) link(e *entry) {
 	e.next = *at
 	*at = e
 }
-
-func (l *lookup) clear() { l.groups = nil }

@@ -11,7 +11,13 @@ const parserOK int32 = -1
 // maxParserSteps ends parsers that loop without consuming anything, where bmv2 would hang.
 const maxParserSteps = 1 << 16
 
-type parserOp func(*packet) int32
+type parserFunc func(*packet) int32
+
+// parserOp is one operation of a state. The commonest, to extract a header of fixed length, is no closure.
+type parserOp struct {
+	extract *header
+	run     parserFunc
+}
 
 // parser is a compiled state machine. States refer to each other by index; next < 0 is the end.
 type parser struct {
@@ -57,7 +63,7 @@ type parserCase struct {
 
 // core are the values that the errors of P4's core library have in this program.
 type core struct {
-	noError, packetTooShort, noMatch, stackOutOfBounds, headerTooShort, parserTimeout, parserInvalidArgument int32
+	noError, packetTooShort, stackOutOfBounds, headerTooShort, parserTimeout, parserInvalidArgument int32
 }
 
 // parse runs the parser from the start of the frame, then verifies checksums.
@@ -79,8 +85,15 @@ func (ps *parser) run(p *packet) int32 {
 	steps := 0
 	for n := ps.init; n >= 0; {
 		st := &ps.states[n]
-		for _, op := range st.ops {
-			if err := op(p); err != parserOK {
+		for i := range st.ops {
+			op := &st.ops[i]
+			var err int32
+			if op.extract != nil {
+				err = p.extract(op.extract)
+			} else {
+				err = op.run(p)
+			}
+			if err != parserOK {
 				return err
 			}
 		}

@@ -32,8 +32,7 @@ func (l *loader) loadErrors(root *bmjson.Value) {
 	}
 	l.p.errors = names
 	l.p.core = core{
-		value["NoError"], value["PacketTooShort"], value["NoMatch"], value["StackOutOfBounds"],
-		value["HeaderTooShort"], value["ParserTimeout"], value["ParserInvalidArgument"],
+		value["NoError"], value["PacketTooShort"], value["StackOutOfBounds"], value["HeaderTooShort"], value["ParserTimeout"], value["ParserInvalidArgument"],
 	}
 }
 
@@ -71,7 +70,7 @@ func (l *loader) loadParser(v *bmjson.Value) *parser {
 	for _, sv := range states {
 		st := state{name: sv.Get("name").String(), next: -1}
 		for _, ov := range sv.List("parser_ops") {
-			if op := l.parserOp(ov); op != nil {
+			if op := l.parserOp(ov); op.run != nil || op.extract != nil {
 				st.ops = append(st.ops, op)
 			}
 		}
@@ -209,6 +208,18 @@ func (l *loader) loadTransitions(st *state, sv *bmjson.Value, next func(*bmjson.
 }
 
 func (l *loader) parserOp(v *bmjson.Value) parserOp {
+	is := func(x *bmjson.Value, s string) bool { return x.IsString() && x.String() == s }
+	if params := v.List("parameters"); is(v.Get("op"), "extract") && len(params) == 1 && is(params[0].Get("type"), "regular") {
+		if val := params[0].Get("value"); val.IsString() {
+			if h := l.header[val.String()]; h != nil && h.typ.vl < 0 {
+				return parserOp{extract: h}
+			}
+		}
+	}
+	return parserOp{run: l.parserFunc(v)}
+}
+
+func (l *loader) parserFunc(v *bmjson.Value) parserFunc {
 	params := v.List("parameters")
 	want := func(n int) bool {
 		if len(params) != n {
@@ -265,7 +276,7 @@ func (l *loader) parserOp(v *bmjson.Value) parserOp {
 
 // extractOp compiles an extraction to a header, to the next element of a stack or to a member of the next union of a
 // stack. length yields the bits of the variable-length field, nil where the header has none.
-func (l *loader) extractOp(v *bmjson.Value, length numFunc) parserOp {
+func (l *loader) extractOp(v *bmjson.Value, length numFunc) parserFunc {
 	val := v.Get("value")
 	into := func(typ *headerType) func(*packet, *header) int32 {
 		switch {
@@ -310,7 +321,7 @@ func (l *loader) extractOp(v *bmjson.Value, length numFunc) parserOp {
 	return nil
 }
 
-func (l *loader) extractUnion(v *bmjson.Value, into func(*headerType) func(*packet, *header) int32) parserOp {
+func (l *loader) extractUnion(v *bmjson.Value, into func(*headerType) func(*packet, *header) int32) parserFunc {
 	t := v.Get("value").Tuple(2)
 	s := l.unionStack[t[0].String()]
 	if s == nil {
@@ -353,7 +364,7 @@ func (p *packet) extractNext(s *stack, f func(*packet, *header) int32) int32 {
 	return parserOK
 }
 
-func (l *loader) setOp(dv, sv *bmjson.Value) parserOp {
+func (l *loader) setOp(dv, sv *bmjson.Value) parserFunc {
 	dst := l.exprOf(dv, kindData)
 	if sv.Get("type").String() == "lookahead" {
 		if dst == nil {
@@ -377,7 +388,7 @@ func (l *loader) setOp(dv, sv *bmjson.Value) parserOp {
 	return func(p *packet) int32 { f(p); return parserOK }
 }
 
-func (l *loader) setLookahead(dst *expr, dv, sv *bmjson.Value) parserOp {
+func (l *loader) setLookahead(dst *expr, dv, sv *bmjson.Value) parserFunc {
 	t := sv.Get("value").Tuple(2)
 	off, n := t[0].Int(0, maxFieldBits), t[1].Int(1, maxFieldBits)
 	if dst.op != opField || dst.field.vl {
@@ -405,7 +416,7 @@ func (l *loader) setLookahead(dst *expr, dv, sv *bmjson.Value) parserOp {
 	}
 }
 
-func (l *loader) verifyOp(cv, ev *bmjson.Value) parserOp {
+func (l *loader) verifyOp(cv, ev *bmjson.Value) parserFunc {
 	cond := l.exprOf(cv, kindBool)
 	var code *expr
 	if ev.IsNumber() { // older files
