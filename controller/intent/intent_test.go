@@ -16,9 +16,9 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/keyway-nve/keyway/controller/intent"
-	"github.com/keyway-nve/keyway/controller/manifest"
 	"github.com/keyway-nve/keyway/proto/ethernet"
 	"github.com/keyway-nve/keyway/proto/geneve"
+	"github.com/keyway-nve/keyway/proto/manifest"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")

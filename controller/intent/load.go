@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/keyway-nve/keyway/controller/manifest"
+	"github.com/keyway-nve/keyway/proto/manifest"
 )
 
 // Load reads an intent from a YAML file. The error lists all that is wrong with it: [manifest.Problems] takes it apart.

@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"github.com/keyway-nve/keyway/controller/intent"
-	"github.com/keyway-nve/keyway/controller/manifest"
+	"github.com/keyway-nve/keyway/proto/manifest"
 	"github.com/keyway-nve/keyway/testbed/wire"
 )
 

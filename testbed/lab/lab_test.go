@@ -17,8 +17,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/keyway-nve/keyway/controller/manifest"
 	"github.com/keyway-nve/keyway/proto/geneve"
+	"github.com/keyway-nve/keyway/proto/manifest"
 	"github.com/keyway-nve/keyway/testbed/lab"
 )
 

@@ -2,7 +2,7 @@ package lab
 
 import (
 	"github.com/keyway-nve/keyway/controller/intent"
-	"github.com/keyway-nve/keyway/controller/manifest"
+	"github.com/keyway-nve/keyway/proto/manifest"
 )
 
 // DefaultAuthority is the name of the one authority of a lab that lists none.

@@ -14,8 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"github.com/keyway-nve/keyway/controller/manifest"
 	"github.com/keyway-nve/keyway/proto/ethernet"
+	"github.com/keyway-nve/keyway/proto/manifest"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")

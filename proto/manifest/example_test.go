@@ -3,7 +3,7 @@ package manifest_test
 import (
 	"fmt"
 
-	"github.com/keyway-nve/keyway/controller/manifest"
+	"github.com/keyway-nve/keyway/proto/manifest"
 )
 
 // Whoever validates a decoded value names a path, and the reader gets line and column.
