@@ -80,10 +80,7 @@ func TestReadOfMoreThanOneMessage(t *testing.T) {
 // batch, and a client has to take it. With the default of gRPC-Go it does.
 func TestLongStatus(t *testing.T) {
 	f, _ := start(t)
-	var updates []*p4v1.Update
-	for _, u := range batchOf(f, p4v1.Update_DELETE, 1000) {
-		updates = append(updates, u)
-	}
+	updates := batchOf(f, p4v1.Update_DELETE, 1000)
 	got := f.outcomes(p4v1.WriteRequest_CONTINUE_ON_ERROR, updates...)
 	if len(got) != 1000 || slices.ContainsFunc(got, func(c codes.Code) bool { return c != codes.NotFound }) {
 		t.Errorf("%d outcomes", len(got))

@@ -228,7 +228,7 @@ func TestStreamErrors(t *testing.T) {
 	if e := s.next().GetError(); codes.Code(e.GetCanonicalCode()) != codes.FailedPrecondition {
 		t.Errorf("packet out without a config: %v", e)
 	}
-	f, s = start(t, func(o *p4rt.Options) { o.CPUPort = 0 })
+	_, s = start(t, func(o *p4rt.Options) { o.CPUPort = 0 })
 	s.send(packetOut(nil))
 	if e := s.next().GetError(); codes.Code(e.GetCanonicalCode()) != codes.FailedPrecondition {
 		t.Errorf("packet out without a CPU port: %v", e)

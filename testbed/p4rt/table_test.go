@@ -179,6 +179,23 @@ func TestModify(t *testing.T) {
 	}
 }
 
+// Clients of bmv2 read an entry by what they wrote, actions and all.
+func TestReadByWhatWasWritten(t *testing.T) {
+	f, _ := start(t)
+	f.apply(f.insert(member("ways", 1, forwardAction(1))))
+	for _, text := range []string{
+		exact(1, `metadata: "m" `+forward(1)),
+		ternary(10, 5, metered(1)),
+		indirect("profile_table", 5, `action { action_profile_member_id: 1 }`),
+		indirect("selector_table", 5, oneShot(shot(1, 1))),
+	} {
+		f.apply(f.insert(text))
+		if diff := cmp.Diff([]*p4v1.Entity{f.entity(text)}, f.read(f.entity(text)), protocmp.Transform()); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+}
+
 // Section 9.1: the higher number wins, which is the other way round in bmv2.
 func TestPriority(t *testing.T) {
 	f, _ := start(t)

@@ -111,15 +111,18 @@ func (t *table) matchOnly(e *p4v1.TableEntry) (info.Key, error) {
 // filter returns whether an entry is selected by what a read says beside its
 // match.
 func (t *table) filter(e *p4v1.TableEntry) (func(*p4v1.TableEntry) bool, error) {
-	action := uint32(0)
-	if e.GetAction() != nil {
-		a, ok := e.GetAction().GetType().(*p4v1.TableAction_Action)
-		if !ok || t.profile != nil {
-			return nil, refusal.New(codes.InvalidArgument, "table %s: only the action id of a direct table can be a filter", t.Name)
-		}
-		if action = a.Action.GetActionId(); action != 0 && !t.HasAction(action) {
+	action := e.GetAction().GetAction().GetActionId()
+	switch {
+	case action != 0 && t.profile == nil:
+		if !t.HasAction(action) {
 			return nil, refusal.New(codes.InvalidArgument, "table %s: no action with id %#08x", t.Name, action)
 		}
+	case e.GetAction() != nil && len(e.GetMatch()) == 0:
+		return nil, refusal.New(codes.InvalidArgument, "table %s: only the action id of a direct table can be a filter", t.Name)
+	default:
+		// Clients of bmv2 read an entry with what they wrote, of which the
+		// match says enough.
+		action = 0
 	}
 	if e.GetPriority() < 0 {
 		return nil, refusal.New(codes.InvalidArgument, "table %s: priority %d", t.Name, e.GetPriority())
