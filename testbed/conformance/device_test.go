@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/netip"
 	"sync"
 	"testing"
 	"time"
@@ -53,7 +54,7 @@ type dut struct {
 	role    intent.Role
 	target  *target.Target
 	control *device.Device
-	numbers *render.Numbers
+	want    map[string]tables.Entity // what it holds, by key
 
 	punts   chan *p4v1.PacketIn
 	digests chan *p4v1.DigestList
@@ -91,7 +92,7 @@ func start(t testing.TB, s setup) *dut {
 		s.numbers = new(render.Numbers)
 	}
 	d := &dut{
-		t: t, role: self.Role, numbers: s.numbers,
+		t: t, role: self.Role,
 		punts: make(chan *p4v1.PacketIn, 4096), digests: make(chan *p4v1.DigestList, 4096),
 	}
 	d.target, err = target.New(target.Options{DeviceID: deviceID, CPUPort: cpuPort, Output: d.take})
@@ -141,15 +142,15 @@ func (d *dut) program(revision uint64, s setup) {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	byKey := make(map[string]tables.Entity)
+	d.want = make(map[string]tables.Entity)
 	for _, w := range want {
-		byKey[w.Key()] = w.Entity
+		d.want[w.Key()] = w.Entity
 	}
 	for _, e := range s.more {
-		byKey[e.Key()] = e
+		d.want[e.Key()] = e
 	}
 	var all []tables.Entity
-	for _, e := range byKey {
+	for _, e := range d.want {
 		all = append(all, e)
 	}
 	if err := d.control.SetDesired(revision, all); err != nil {
@@ -180,8 +181,30 @@ func must(t testing.TB) func(tables.Entry, error) tables.Entity {
 	}
 }
 
-// node returns the number that the NVA has given an NVE.
-func (d *dut) node(name string) uint32 { return d.numbers.Of("node", name) }
+// argument returns what the device was given for a parameter of an entry.
+func (d *dut) argument(e tables.Entity, param string) uint32 {
+	d.t.Helper()
+	if found, ok := d.want[e.Key()].(tables.Entry); ok {
+		for _, a := range found.Action.Args {
+			if a.Param == param {
+				return tables.AsUint[uint32](a.Value)
+			}
+		}
+	}
+	d.t.Fatalf("no %s in %v", param, e)
+	return 0
+}
+
+// node returns the number that the NVA has given the device under test.
+func (d *dut) node() uint32 {
+	return d.argument(must(d.t)(nve.DefaultNodeIdentity(0)), "node_id")
+}
+
+// peer returns the number that the NVA has given an NVE that sends to this one.
+func (d *dut) peer(vni uint32, address string) int64 {
+	key := nve.SourceNVEKey{VNI: vni, Address: netip.MustParseAddr(address)}
+	return int64(d.argument(must(d.t)(key.Allow(0, false)), "peer"))
+}
 
 func (d *dut) take(port uint32, frame []byte) {
 	d.mu.Lock()
