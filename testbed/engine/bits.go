@@ -54,28 +54,44 @@ func (p *piece) loadSlow(b []byte) uint64 {
 	return loadBE(b, int(p.n)) >> p.shift & p.mask
 }
 
-// storeSlow puts the piece into the bytes of the header, whose bits must be zero there.
-func (p *piece) storeSlow(b []byte, v uint64) {
-	v &= p.mask
-	b = b[p.off:]
-	if p.shift == 0 && p.bits == 8*p.n {
-		storeBE(b, int(p.n), v)
-		return
-	}
-	if p.n > 8 {
-		b[8] |= byte(v << p.shift)
-		v >>= 8 - p.shift
-		for i := 7; i >= 0; i-- {
-			b[i] |= byte(v)
-			v >>= 8
+// chunk is a run of whole bytes of a header, at most eight, put together from words of the header vector.
+type chunk struct {
+	off   int32 // first byte
+	shift uint8 // to the left end of 64 bits
+	from  []wordBits
+}
+
+// wordBits is a word of the header vector and where its low end stands in the chunk.
+type wordBits struct {
+	slot  int32
+	shift uint8
+}
+
+// chunksOf joins pieces into chunks. It is nil when some of them do not meet at a byte within 64 bits.
+func chunksOf(ps []piece) []chunk {
+	chunks := []chunk{}
+	start, bits, at := 0, 0, 0 // pieces and bits of the open chunk; bits before it
+	for start < len(ps) {
+		end, n := start, 0 // as far as a chunk can go
+		bits = 0
+		for i := start; i < len(ps) && bits+int(ps[i].bits) <= 64; i++ {
+			if bits += int(ps[i].bits); bits%8 == 0 {
+				end, n = i+1, bits
+			}
 		}
-		return
+		if n == 0 {
+			return nil
+		}
+		c := chunk{off: int32(at / 8), shift: uint8(64 - n)}
+		left := n
+		for _, p := range ps[start:end] {
+			left -= int(p.bits)
+			c.from = append(c.from, wordBits{slot: p.slot, shift: uint8(left)})
+		}
+		chunks = append(chunks, c)
+		start, at = end, at+n
 	}
-	v <<= p.shift
-	for i := int(p.n) - 1; i >= 0; i-- {
-		b[i] |= byte(v)
-		v >>= 8
-	}
+	return chunks
 }
 
 // loadBE reads n bytes, 0 to 8, as a big-endian number.

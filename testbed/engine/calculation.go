@@ -19,13 +19,7 @@ type calcPart struct {
 	vl    *field
 	value uint64 // constants
 	bits  int
-	from  []calcBits
-}
-
-// calcBits is a word of the header vector within a part.
-type calcBits struct {
-	slot  int32
-	shift uint8
+	from  []wordBits
 }
 
 // add appends n bits of the input.
@@ -43,7 +37,7 @@ func (c *calculation) add(h *header, slot int, value uint64, n int) {
 	}
 	p.value |= value
 	if slot >= 0 {
-		p.from = append(p.from, calcBits{slot: int32(slot)})
+		p.from = append(p.from, wordBits{slot: int32(slot)})
 	}
 }
 
@@ -53,18 +47,18 @@ func (c *calculation) addField(f *field) {
 		return
 	}
 	for k := range f.words {
-		c.add(f.hdr, f.slot+k, 0, wordBits(f.bits, k, f.words))
+		c.add(f.hdr, f.slot+k, 0, bitsOfWord(f.bits, k, f.words))
 	}
 }
 
 func (c *calculation) addValue(h *header, value []uint64, bits int) {
 	for k, v := range value {
-		c.add(h, -1, v, wordBits(bits, k, len(value)))
+		c.add(h, -1, v, bitsOfWord(bits, k, len(value)))
 	}
 }
 
-// wordBits is how many of the bits stand in word k of n.
-func wordBits(bits, k, n int) int {
+// bitsOfWord is how many of the bits stand in word k of n.
+func bitsOfWord(bits, k, n int) int {
 	if k == 0 {
 		return bits - 64*(n-1)
 	}

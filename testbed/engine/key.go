@@ -32,9 +32,10 @@ func (t *tableDef) pack(key []Match, priority int32) (*entry, []uint64, error) {
 		}
 		k.pack(e, mask, &key[i])
 	}
-	for i := range t.gather { // the program's own mask applies to entries too
-		g := &t.gather[i]
-		e.key[g.word] &^= (g.mask &^ g.static) << g.shift
+	for i, parts := range t.gather { // the program's own mask applies to entries too
+		for _, g := range parts {
+			e.key[i] &^= (g.mask &^ g.static) << g.shift
+		}
 	}
 	for i, m := range mask {
 		e.key[i] &= m

@@ -71,6 +71,7 @@ type header struct {
 	union    []*header // all members of the union it belongs to, nil for none
 	bytes    int       // of the fixed part
 	pieces   []piece   // of a header without variable-length field
+	chunks   []chunk   // to put it together again; nil where that goes bit by bit
 	vlLength func(*packet) uint64
 }
 
@@ -261,6 +262,7 @@ func (l *layout) place(h *header) {
 	h.words, h.bytes = l.words-h.valid, h.typ.fixed/8
 	if h.typ.vl < 0 {
 		h.pieces = piecesOf(h.fields, h.bytes)
+		h.chunks = chunksOf(h.pieces)
 	}
 }
 

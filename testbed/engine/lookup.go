@@ -94,6 +94,28 @@ func (g *group) matches(e *entry, key []uint64) bool {
 	return true
 }
 
+// findExact is find for a table with one group, whose mask leaves out nothing that a key can have.
+func (l *lookup) findExact(key []uint64) *entry {
+	g := l.groups[0]
+	h := uint64(len(key))
+	for _, v := range key {
+		h = mix(h, v)
+	}
+next:
+	for e := g.buckets[h&uint64(len(g.buckets)-1)]; e != nil; e = e.next {
+		if e.hash != h {
+			continue
+		}
+		for i, v := range key {
+			if e.key[i] != v {
+				continue next
+			}
+		}
+		return e
+	}
+	return nil
+}
+
 // find returns the entry that wins for the key, or nil.
 func (l *lookup) find(key []uint64) *entry {
 	var best *entry

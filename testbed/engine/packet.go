@@ -153,7 +153,7 @@ func (p *packet) equalHeaders(a, b *header) bool {
 
 // appendHeader appends the header as it stands in a packet.
 func (p *packet) appendHeader(b []byte, h *header) []byte {
-	if h.typ.vl >= 0 {
+	if h.chunks == nil {
 		w := bitWriter{b: b}
 		for _, f := range h.fields {
 			p.putField(&w, f)
@@ -161,19 +161,19 @@ func (p *packet) appendHeader(b []byte, h *header) []byte {
 		w.pad()
 		return w.b
 	}
-	at := len(b)
-	b = appendZeros(b, h.bytes)
+	// Each chunk is stored as eight bytes, of which the next one overwrites the rest: hence eight bytes more.
+	at, n := len(b), h.bytes
+	b = extend(b, n+8)
 	out := b[at:]
-	for i := range h.pieces {
-		pc := &h.pieces[i]
-		if pc.window < 0 {
-			pc.storeSlow(out, p.w[pc.slot])
-			continue
+	for i := range h.chunks {
+		c := &h.chunks[i]
+		var v uint64
+		for _, f := range c.from {
+			v |= p.w[f.slot] << (f.shift & 63)
 		}
-		x := out[pc.window:]
-		binary.BigEndian.PutUint64(x, binary.BigEndian.Uint64(x)|p.w[pc.slot]&pc.mask<<(pc.windowShift&63))
+		binary.BigEndian.PutUint64(out[c.off:], v<<(c.shift&63))
 	}
-	return b
+	return b[:at+n]
 }
 
 // putField writes the bits of a field.
@@ -190,11 +190,10 @@ func (p *packet) putField(w *bitWriter, f *field) {
 	}
 }
 
-func appendZeros(b []byte, n int) []byte {
+// extend makes b longer by n bytes of any content.
+func extend(b []byte, n int) []byte {
 	if cap(b)-len(b) >= n {
-		b = b[:len(b)+n]
-		clear(b[len(b)-n:])
-		return b
+		return b[:len(b)+n]
 	}
 	return append(b, make([]byte, n)...)
 }

@@ -91,7 +91,11 @@ func (p *packet) applyTable(def *tableDef) *node {
 	if t.n > 0 {
 		key := p.key[:def.words]
 		def.gatherKey(p, key)
-		e = t.lookup.find(key)
+		if def.order == orderNone {
+			e = t.lookup.findExact(key)
+		} else {
+			e = t.lookup.find(key)
+		}
 	}
 	if e == nil {
 		return t.missed(p)

@@ -11,7 +11,7 @@ type tableDef struct {
 	index    int // in Program.tables
 	order    order
 	keys     []keyField
-	gather   []keyGather
+	gather   [][]keyGather // by word of the key
 	words    int
 	ranges   []rangeField
 	actions  []*action
@@ -55,12 +55,15 @@ type keyGather struct {
 }
 
 func (t *tableDef) gatherKey(p *packet, key []uint64) {
-	clear(key)
-	for i := range t.gather {
-		g := &t.gather[i]
-		if g.valid < 0 || p.w[g.valid] != 0 {
-			key[g.word] |= (p.w[g.slot] & g.static) << g.shift
+	w := p.w
+	for i, parts := range t.gather {
+		var v uint64
+		for k := range parts {
+			if g := &parts[k]; g.valid < 0 || w[g.valid] != 0 {
+				v |= w[g.slot] & g.static << (g.shift & 63)
+			}
 		}
+		key[i] = v
 	}
 }
 
@@ -175,7 +178,10 @@ func (l *loader) loadKey(t *tableDef, v *bmjson.Value) {
 			p := keyPiece{slot: f.slot + w, word: bit / 64, shift: uint(bit % 64), mask: maskOf(n)}
 			bit += n
 			k.pieces = append(k.pieces, p)
-			t.gather = append(t.gather, keyGather{keyPiece: p, valid: valid, static: static[w]})
+			for len(t.gather) <= p.word {
+				t.gather = append(t.gather, nil)
+			}
+			t.gather[p.word] = append(t.gather[p.word], keyGather{keyPiece: p, valid: valid, static: static[w]})
 		}
 		if k.Kind == MatchRange {
 			at := 0
