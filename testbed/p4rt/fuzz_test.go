@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	p4configv1 "github.com/p4lang/p4runtime/go/p4/config/v1"
 	p4v1 "github.com/p4lang/p4runtime/go/p4/v1"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
@@ -137,5 +138,32 @@ func FuzzRead(f *testing.F) {
 		if err := p.Read(e, func(*p4v1.Entity) {}); refusal.Code(err) == codes.Internal {
 			t.Error(err)
 		}
+	})
+}
+
+// FuzzVerify sets any P4Info on the test program. Nothing panics, and what is
+// accepted runs.
+func FuzzVerify(f *testing.F) {
+	b, err := proto.Marshal(entitiesConfig(f).GetP4Info())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		p4info := &p4configv1.P4Info{}
+		if err := proto.Unmarshal(b, p4info); err != nil {
+			return
+		}
+		config, err := pipeline.Verify(&p4v1.ForwardingPipelineConfig{P4Info: p4info, P4DeviceConfig: entitiesJSON})
+		if err != nil {
+			if c := refusal.Code(err); c != codes.InvalidArgument {
+				t.Errorf("%v: %v", c, err)
+			}
+			return
+		}
+		p := pipeline.New(config, pipeline.Options{CPUPort: cpuPort})
+		defer p.Close()
+		state(t, p)
+		p.Process(1, probe(toDigest, 1, 0, 0))
 	})
 }

@@ -205,6 +205,7 @@ func signedFixed(b []byte, width int) ([]byte, error) {
 
 // resolve turns a type specification into a Type, following names.
 func (b *builder) resolve(what string, s *p4configv1.P4DataTypeSpec) *Type {
+	b.nodes = 0
 	t, err := b.typeOf(s, 0)
 	if err != nil {
 		b.faultf("%s: %w", what, err)
@@ -214,13 +215,19 @@ func (b *builder) resolve(what string, s *p4configv1.P4DataTypeSpec) *Type {
 	return t
 }
 
-// maxTypeDepth bounds a type that contains itself, which P4 forbids but a
-// message can say.
-const maxTypeDepth = 32
+// What P4 forbids a message can say all the same: a type that contains itself,
+// or one that doubles at each of its levels.
+const (
+	maxTypeDepth = 32
+	maxTypeNodes = 4096
+)
 
 func (b *builder) typeOf(s *p4configv1.P4DataTypeSpec, depth int) (*Type, error) {
 	if depth > maxTypeDepth {
 		return nil, errors.New("type contains itself")
+	}
+	if b.nodes++; b.nodes > maxTypeNodes {
+		return nil, fmt.Errorf("type has more than %d members", maxTypeNodes)
 	}
 	switch v := s.GetTypeSpec().(type) {
 	case *p4configv1.P4DataTypeSpec_Bitstring:

@@ -2,6 +2,7 @@ package info
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -180,5 +181,39 @@ type_info { new_types { key: "Loop" value { original_type { new_type { name: "Lo
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in:\n%v", want, err)
 		}
+	}
+}
+
+// A message can describe a type larger than any memory in a few lines.
+func TestTypeThatDoubles(t *testing.T) {
+	p := &p4configv1.P4Info{
+		Digests: []*p4configv1.Digest{{
+			Preamble: &p4configv1.Preamble{Id: 0x17000001, Name: "d"},
+			TypeSpec: named("s0"),
+		}},
+		TypeInfo: &p4configv1.P4TypeInfo{Structs: map[string]*p4configv1.P4StructTypeSpec{}},
+	}
+	for i := range 40 {
+		next := named(fmt.Sprint("s", i+1))
+		p.TypeInfo.Structs[fmt.Sprint("s", i)] = &p4configv1.P4StructTypeSpec{Members: []*p4configv1.P4StructTypeSpec_Member{
+			{Name: "a", TypeSpec: next}, {Name: "b", TypeSpec: next}}}
+	}
+	if _, err := New(p); refusal.Code(err) != codes.InvalidArgument {
+		t.Errorf("got %v", err)
+	}
+}
+
+func named(name string) *p4configv1.P4DataTypeSpec {
+	return &p4configv1.P4DataTypeSpec{TypeSpec: &p4configv1.P4DataTypeSpec_Struct{Struct: &p4configv1.P4NamedType{Name: name}}}
+}
+
+func TestHeaderTooLong(t *testing.T) {
+	p := &p4configv1.P4Info{}
+	if err := prototext.Unmarshal([]byte(`controller_packet_metadata {
+		preamble { id: 0x04000001 name: "packet_out" } metadata { id: 1 name: "x" bitwidth: 2147483647 } }`), p); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(p); refusal.Code(err) != codes.InvalidArgument {
+		t.Errorf("got %v", err)
 	}
 }

@@ -221,6 +221,7 @@ func (x *Index) Digest(id uint32) (*Digest, error) { return find[*Digest](x, id,
 type builder struct {
 	*Index
 	types  *p4configv1.P4TypeInfo
+	nodes  int // of the type that is being resolved
 	faults []error
 }
 
@@ -425,6 +426,10 @@ func (b *builder) owner(what string, id uint32) *Table {
 	return t
 }
 
+// maxHeaderBits bounds packet_in and packet_out headers. Nothing else does:
+// the device config does not say which of its headers they are.
+const maxHeaderBits = 8 * 1024
+
 func (b *builder) header(h *p4configv1.ControllerPacketMetadata) {
 	hdr := &Header{Name: h.GetPreamble().GetName(), pos: map[uint32]int{}}
 	for i, m := range h.GetMetadata() {
@@ -435,6 +440,9 @@ func (b *builder) header(h *p4configv1.ControllerPacketMetadata) {
 		hdr.pos[m.GetId()] = i
 		hdr.Fields = append(hdr.Fields, Param{ID: m.GetId(), Name: m.GetName(), Width: int(m.GetBitwidth())})
 		hdr.Bits += int(m.GetBitwidth())
+	}
+	if hdr.Bits > maxHeaderBits {
+		b.faultf("%s: %d bits, at most %d are supported", hdr.Name, hdr.Bits, maxHeaderBits)
 	}
 	switch hdr.Name {
 	case "packet_in":
