@@ -57,19 +57,38 @@ func (a *action) run(p *packet) {
 
 // execute runs instructions without jumps.
 func execute(code []instruction, p *packet) {
-	w := p.w
+	for len(code) > 0 {
+		n := 0
+		if code[0].op != opRun {
+			if n = move(code, p); n == len(code) {
+				return
+			}
+		}
+		code[n].run(p)
+		code = code[n+1:]
+	}
+}
+
+// move runs opcodes up to the first closure and returns how many. It calls nothing, so that everything stays in
+// registers.
+func move(code []instruction, p *packet) int {
+	w, args := p.w, p.args
 	for i := range code {
 		in := &code[i]
 		switch in.op {
+		case opRun:
+			return i
 		case opStore:
 			w[in.dst] = in.val
 		case opCopy:
 			w[in.dst] = w[in.src] & in.val
 		case opLoadArg:
-			w[in.dst] = p.args[in.src] & in.val
+			w[in.dst] = args[in.src] & in.val
 		case opAdd:
 			if w[in.dst] == 0 {
-				clear(w[in.dst : in.dst+in.src])
+				for k := in.dst + 1; k < in.dst+in.src; k++ {
+					w[k] = 0
+				}
 				w[in.dst] = 1
 				p.regLength += int(in.val)
 			}
@@ -78,10 +97,9 @@ func execute(code []instruction, p *packet) {
 				w[in.dst] = 0
 				p.regLength -= int(in.val)
 			}
-		default:
-			in.run(p)
 		}
 	}
+	return len(code)
 }
 
 func (a *action) runJumps(p *packet) {

@@ -174,7 +174,24 @@ func (pl *pipeline) flatten() {
 	for i := range pl.nodes {
 		nd := &pl.nodes[i]
 		nd.yes, nd.no = pl.at(nd.yesIndex), pl.at(nd.noIndex)
+		nd.specialise()
 	}
+}
+
+// specialise chooses the quickest kind for a fixed action.
+func (n *node) specialise() {
+	if n.kind != nodeCode || len(n.args) > 0 {
+		return
+	}
+	for _, in := range n.code {
+		if in.op == opRun {
+			if len(n.code) == 1 {
+				n.kind, n.run = nodeRun, in.run
+			}
+			return
+		}
+	}
+	n.kind = nodeMove
 }
 
 // past is the first node from n on that does something.

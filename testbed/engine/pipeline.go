@@ -29,6 +29,7 @@ type nodeBody struct {
 	yesIndex, noIndex int // of yes and no, while the pipeline is loaded
 
 	cond   boolFunc
+	run    action1
 	table  *tableDef
 	action *action       // whose call is fixed
 	args   []uint64      // of action
@@ -40,7 +41,9 @@ type nodeKind uint8
 const (
 	nodeTest nodeKind = iota // a condition on one word
 	nodeCond                 // any other condition
-	nodeCode                 // fixed actions
+	nodeMove                 // fixed actions without closure and arguments
+	nodeRun                  // a fixed action that is one closure without arguments
+	nodeCode                 // other fixed actions
 	nodeTable
 	nodeAction // a fixed action with jumps
 )
@@ -69,6 +72,12 @@ func (pl *pipeline) apply(p *packet) {
 			} else {
 				nd = nd.no
 			}
+		case nodeMove:
+			move(nd.code, p)
+			nd = nd.yes
+		case nodeRun:
+			nd.run(p)
+			nd = nd.yes
 		case nodeCode:
 			p.args = nd.args
 			execute(nd.code, p)
@@ -115,7 +124,11 @@ func (p *packet) applyTable(def *tableDef) *node {
 	}
 	if e.act != nil {
 		p.args = e.args
-		e.act.run(p)
+		if e.act.jumps {
+			e.act.run(p)
+		} else {
+			execute(e.act.code, p)
+		}
 		return e.node
 	}
 	m := p.s.profiles[def.profile].choose(e.target, p)
