@@ -3,7 +3,6 @@ package render
 import (
 	"encoding/binary"
 	"fmt"
-	"hash/fnv"
 	"slices"
 
 	"github.com/keyway-nve/keyway/controller/intent"
@@ -41,6 +40,7 @@ func carries(f intent.Field) uint8 {
 
 // layout is an ordered list of option types as the words of the window.
 type layout struct {
+	number  uint16
 	options []intent.OptionType
 	words   []word
 }
@@ -97,15 +97,14 @@ func (l *layout) content() string {
 	return string(b)
 }
 
-// layouts numbers the layouts of one device and direction. A number is a digest
-// of the content, and only where two digests meet the order of asking decides.
+// layouts are the layouts of one device and direction.
 type layouts struct {
 	numbers map[string]uint16
-	taken   map[uint16]bool
 	list    []layout // in order of asking
 }
 
-func (ls *layouts) number(options []intent.OptionType) uint16 {
+// number returns the number of a layout, 0 for none, which has no options.
+func (r *renderer) number(ls *layouts, options []intent.OptionType) uint16 {
 	if len(options) == 0 {
 		return 0
 	}
@@ -114,25 +113,19 @@ func (ls *layouts) number(options []intent.OptionType) uint16 {
 	if n, ok := ls.numbers[content]; ok {
 		return n
 	}
-	h := fnv.New32a()
-	h.Write([]byte(content))
-	sum := h.Sum32()
-	n := uint16(sum>>16) ^ uint16(sum)
-	for n == 0 || ls.taken[n] {
-		n++
-	}
+	l.number = uint16(r.numberOf(spaceOfLayouts(), content))
 	if ls.numbers == nil {
-		ls.numbers, ls.taken = make(map[string]uint16), make(map[uint16]bool)
+		ls.numbers = make(map[string]uint16)
 	}
-	ls.numbers[content], ls.taken[n] = n, true
+	ls.numbers[content] = l.number
 	ls.list = append(ls.list, l)
-	return n
+	return l.number
 }
 
 // send returns the entries by which a device puts the layouts into tunnels.
 func (r *renderer) send(ls *layouts) {
 	for _, l := range ls.list {
-		n := ls.numbers[l.content()]
+		n := l.number
 		for i, w := range l.words {
 			r.add(place(nve.PlaceKey{Instance: nve.PlaceWord(i), Layout: n}, w))
 		}
@@ -170,7 +163,7 @@ const layoutPriority = 10
 // receive returns the entries by which an NVE reads the layouts.
 func (r *renderer) receive(ls *layouts) {
 	for _, l := range ls.list {
-		n := ls.numbers[l.content()]
+		n := l.number
 		key := nve.OptionLayoutKey{OptLen: tables.Is(uint8(len(l.words))), Priority: layoutPriority}
 		if l.critical() {
 			// An option that must be understood behind a header that says there

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -37,12 +38,11 @@ func (r *renderer) nve() {
 	}
 
 	e := &edge{renderer: r}
-	for _, vn := range r.in.Intent.VirtualNetworks {
+	for _, vn := range r.networks() {
 		e.virtualNetwork(vn)
 	}
 	r.send(&e.sends)
 	r.receive(&e.receives)
-	e.trace()
 }
 
 // edge gathers what an NVE's virtual networks share: tunnels, next hops, and
@@ -52,7 +52,7 @@ type edge struct {
 	sends, receives layouts
 	tunnels         map[string]tunnel
 	neighbors       map[intent.Route]bool
-	origins         []string
+	origins         map[string]bool
 }
 
 // tunnel is the way to another NVE in one encapsulation.
@@ -61,56 +61,91 @@ type tunnel struct {
 	port   uint16
 }
 
-func (e *edge) virtualNetwork(vn intent.VirtualNetwork) {
-	var members []string
-	for d := range e.in.Intent.Members(vn.Name) {
-		members = append(members, d.Name)
+// network is a virtual network with what the intent says of it.
+type network struct {
+	intent.VirtualNetwork
+	endpoints []intent.Endpoint
+	members   []string // NVEs that have some of the endpoints
+	policies  []intent.GroupPolicy
+	ways      map[string]tunnel // to the other members
+}
+
+// networks returns the virtual networks of which the device is a member.
+func (r *renderer) networks() []*network {
+	in := r.in.Intent
+	byName := make(map[string]*network, len(in.VirtualNetworks))
+	all := make([]*network, len(in.VirtualNetworks))
+	for i, vn := range in.VirtualNetworks {
+		all[i] = &network{VirtualNetwork: vn, ways: make(map[string]tunnel)}
+		byName[vn.Name] = all[i]
 	}
-	if !slices.Contains(members, e.self.Name) {
-		return
+	position := make(map[string]int, len(in.Devices))
+	for i, d := range in.Devices {
+		position[d.Name] = i
 	}
+	for _, ep := range in.Endpoints {
+		if vn := byName[ep.VirtualNetwork]; vn != nil {
+			vn.endpoints = append(vn.endpoints, ep)
+			vn.members = append(vn.members, ep.Device)
+		}
+	}
+	for _, p := range in.GroupPolicies {
+		if vn := byName[p.VirtualNetwork]; vn != nil {
+			vn.policies = append(vn.policies, p)
+		}
+	}
+	return slices.DeleteFunc(all, func(vn *network) bool {
+		slices.SortFunc(vn.members, func(a, b string) int { return cmp.Compare(position[a], position[b]) })
+		vn.members = slices.Compact(vn.members)
+		return !slices.Contains(vn.members, r.self.Name)
+	})
+}
+
+func (e *edge) virtualNetwork(vn *network) {
 	e.add(nve.VirtualNetworkKey{VNI: uint32(vn.VNI)}.Member())
 	var toAll, toLocal []tables.Replica
-	var others []string
-	for _, other := range members {
+	var needs []string
+	for _, other := range vn.members {
 		if other == e.self.Name {
 			continue
 		}
 		e.source(vn, other)
 		if t, ok := e.towards(vn, other); ok {
+			vn.ways[other] = t
 			toAll = append(toAll, tables.Replica{Port: uint32(t.port), Instance: uint32(t.number)})
-			others = append(others, other)
+			needs = append(needs, other)
 		}
 	}
-	for _, ep := range e.in.Intent.Endpoints {
-		if ep.VirtualNetwork != vn.Name {
-			continue
-		}
-		if ep.Device != e.self.Name {
+	for _, ep := range vn.endpoints {
+		if ep.Device == e.self.Name {
+			e.local(vn, ep)
+			// A virtual network is on a port once, with one tag or none.
+			toLocal = append(toLocal, tables.Replica{Port: uint32(ep.Port)})
+		} else {
 			e.remote(vn, ep)
-			continue
-		}
-		e.local(vn, ep)
-		if here := (tables.Replica{Port: uint32(ep.Port)}); !slices.Contains(toLocal, here) {
-			toLocal = append(toLocal, here)
 		}
 	}
-	e.flood(vn, "all", false, append(toAll, toLocal...), others...)
-	e.flood(vn, "local", true, toLocal)
+	e.flood(vn, "all", false, append(toAll, toLocal...), needs)
+	e.flood(vn, "local", true, toLocal, nil)
 	e.policies(vn)
 }
 
-// source lets another NVE send into a virtual network here.
-func (e *edge) source(vn intent.VirtualNetwork, other string) {
+// source lets another NVE send into a virtual network here, and counts what is
+// seen of it if it puts its node id into options.
+func (e *edge) source(vn *network, other string) {
 	p, ok := e.in.Intent.Path(vn.Name, other, e.self.Name)
 	if !ok {
 		e.fail(fmt.Errorf("virtual network %s: %w from %s to %s", vn.Name, ErrNoPath, other, e.self.Name))
 		return
 	}
 	e.add(nve.SourceNVEKey{VNI: uint32(vn.VNI), Address: p.Local}.Allow(uint16(e.node(other)), false))
-	e.receives.number(p.Layout)
-	if layoutHas(p.Layout, intent.FieldOrigin) && !slices.Contains(e.origins, other) {
-		e.origins = append(e.origins, other)
+	e.number(&e.receives, p.Layout)
+	if layoutHas(p.Layout, intent.FieldOrigin) && !e.origins[other] {
+		if e.origins == nil {
+			e.origins = make(map[string]bool)
+		}
+		e.origins[other] = true
+		e.add(nve.TraceWatchKey{Origin: e.node(other), Priority: 1}.Count())
 	}
 }
 
@@ -122,7 +157,7 @@ func layoutHas(options []intent.OptionType, f intent.Field) bool {
 
 // towards returns the tunnel to another NVE of a virtual network, and renders it
 // the first time.
-func (e *edge) towards(vn intent.VirtualNetwork, other string) (tunnel, bool) {
+func (e *edge) towards(vn *network, other string) (tunnel, bool) {
 	p, ok := e.in.Intent.Path(vn.Name, e.self.Name, other)
 	if !ok {
 		e.fail(fmt.Errorf("virtual network %s: %w from %s to %s", vn.Name, ErrNoPath, e.self.Name, other))
@@ -138,7 +173,7 @@ func (e *edge) towards(vn intent.VirtualNetwork, other string) (tunnel, bool) {
 		return tunnel{}, false
 	}
 	t := tunnel{
-		number: uint16(e.in.Numbers.Of("tunnel of "+e.self.Name, name)),
+		number: uint16(e.numberOf(spaceOfTunnels(e.self.Name), name)),
 		port:   route.Port,
 	}
 	if e.tunnels == nil {
@@ -154,7 +189,7 @@ func (e *edge) tunnel(other string, t tunnel, p intent.Path, nextHop uint16) {
 	add := func(entry tables.Entry, err error) { e.addFor(needs, entry, err) }
 	key := nve.TunnelKey{Tunnel: t.number}
 	v4 := p.Remote.Is4()
-	layout := e.sends.number(p.Layout)
+	layout := e.number(&e.sends, p.Layout)
 	frame := e.maxFrame(p)
 	switch {
 	case p.Encapsulation == intent.NVGRE && v4:
@@ -169,7 +204,8 @@ func (e *edge) tunnel(other string, t tunnel, p intent.Path, nextHop uint16) {
 	add(nve.UnderlayPathKey{Tunnel: t.number}.Via(t.port))
 }
 
-// maxFrame is the longest tenant frame that the path carries whole.
+// maxFrame is the longest tenant frame that the path carries whole. The least
+// MTU leaves some after all headers and a full window.
 func (e *edge) maxFrame(p intent.Path) uint16 {
 	n := e.in.Options.UnderlayMTU - 20
 	if !p.Remote.Is4() {
@@ -182,14 +218,14 @@ func (e *edge) maxFrame(p intent.Path) uint16 {
 			n -= 4 * o.Size()
 		}
 	}
-	return uint16(max(n, 0))
+	return uint16(n)
 }
 
 // nextHop returns the number of the neighbor that a route leads to, and renders
 // it the first time.
 func (e *edge) nextHop(route intent.Route) uint16 {
 	route.Prefix = netip.Prefix{} // the neighbor is the same for all prefixes
-	n := uint16(e.in.Numbers.Of("next hop of "+e.self.Name, fmt.Sprintf("%d %v", route.Port, route.NextHop)))
+	n := uint16(e.numberOf(spaceOfNextHops(e.self.Name), fmt.Sprintf("%d %v", route.Port, route.NextHop)))
 	if e.neighbors[route] {
 		return n
 	}
@@ -207,7 +243,7 @@ func (e *edge) nextHop(route intent.Route) uint16 {
 	return n
 }
 
-func (e *edge) local(vn intent.VirtualNetwork, ep intent.Endpoint) {
+func (e *edge) local(vn *network, ep intent.Endpoint) {
 	e.add(nve.AttachmentKey{Port: ep.Port, VLAN: ep.VLAN}.Attach(uint32(vn.VNI), ep.Group, ep.LogicalPort))
 	e.add(nve.EndpointKey{VNI: uint32(vn.VNI), MAC: ep.MAC}.Local(ep.Port, ep.Group))
 	if ep.LogicalPort != 0 {
@@ -219,25 +255,28 @@ func (e *edge) local(vn intent.VirtualNetwork, ep intent.Endpoint) {
 }
 
 // remote sends for an endpoint to the NVE that it is behind, or to which a
-// message from the wire that was believed has redirected it.
-func (e *edge) remote(vn intent.VirtualNetwork, ep intent.Endpoint) {
+// message from the wire that was believed has redirected it, if that still is
+// an NVE of the virtual network.
+func (e *edge) remote(vn *network, ep intent.Endpoint) {
 	at := ep.Device
 	if e.in.Overrides != nil {
-		if o, ok := e.in.Overrides.Lookup(miss.Place{Device: e.self.Name, VNI: vn.VNI, MAC: ep.MAC}); ok {
+		o, ok := e.in.Overrides.Lookup(miss.Place{Device: e.self.Name, VNI: vn.VNI, MAC: ep.MAC})
+		if _, reached := vn.ways[o.Device]; ok && reached {
 			at = o.Device
 		}
 	}
-	if t, ok := e.towards(vn, at); ok {
+	if t, ok := vn.ways[at]; ok {
 		entry, err := nve.EndpointKey{VNI: uint32(vn.VNI), MAC: ep.MAC}.Remote(t.number, ep.LogicalPort)
 		e.addFor([]string{at}, entry, err)
 	}
 }
 
-func (e *edge) flood(vn intent.VirtualNetwork, scope string, fromUnderlay bool, replicas []tables.Replica, needs ...string) {
-	group := e.in.Numbers.Of("multicast group of "+e.self.Name, vn.Name+" "+scope)
+// flood replicates to all of a virtual network. The row needs nobody: the group
+// has at least the local ports.
+func (e *edge) flood(vn *network, scope string, fromUnderlay bool, replicas []tables.Replica, needs []string) {
+	group := e.numberOf(spaceOfGroups(e.self.Name), vn.Name+" "+scope)
 	e.put(tables.MulticastGroup{ID: group, Replicas: replicas}, needs...)
-	row, err := nve.FloodKey{VNI: uint32(vn.VNI), FromUnderlay: fromUnderlay}.Replicate(uint16(group))
-	e.addFor(needs, row, err)
+	e.add(nve.FloodKey{VNI: uint32(vn.VNI), FromUnderlay: fromUnderlay}.Replicate(uint16(group)))
 }
 
 // Priorities of group policies: a pair of groups before the rest.
@@ -246,11 +285,8 @@ const (
 	policyOfRest = 10
 )
 
-func (e *edge) policies(vn intent.VirtualNetwork) {
-	for _, p := range e.in.Intent.GroupPolicies {
-		if p.VirtualNetwork != vn.Name {
-			continue
-		}
+func (e *edge) policies(vn *network) {
+	for _, p := range vn.policies {
 		key := nve.GroupPolicyKey{
 			VNI:              uint32(vn.VNI),
 			SourceGroup:      tables.Is(p.From),
@@ -265,12 +301,5 @@ func (e *edge) policies(vn intent.VirtualNetwork) {
 	}
 	if vn.DefaultPolicy == intent.Deny {
 		e.add(nve.GroupPolicyKey{VNI: uint32(vn.VNI), Priority: policyOfRest}.Deny())
-	}
-}
-
-// trace counts what is seen of the NVEs that put their node id into options.
-func (e *edge) trace() {
-	for _, origin := range e.origins {
-		e.add(nve.TraceWatchKey{Origin: e.node(origin), Priority: 1}.Count())
 	}
 }

@@ -6,8 +6,13 @@
 //
 // The numbers that tables use for devices, tunnels and groups come from
 // [Numbers], so that a name keeps its number while the intent changes round it.
-// A layout's number is derived from its content instead: other options are
-// another layout, never the same number with another meaning.
+// A layout's name is its content: other options are another layout, never the
+// same number with another meaning.
+//
+// What one key means to a receiver cannot be kept and changed at once. So two
+// changes are not free of loss for frames under way, whoever sees to the order:
+// another VNI for a virtual network that is in use, and a logical port that goes
+// from one endpoint to another.
 package render
 
 import (
@@ -30,13 +35,38 @@ var ErrNoPath = errors.New("no path")
 // Options are what an operator may set for all devices. The zero value is
 // usable.
 type Options struct {
-	// UnderlayMTU is the longest IP packet that the underlay carries, in
-	// bytes; 0 means 9000. What is left of it for a tenant's frame follows from
-	// the tunnel's headers and options (RFC 8926 section 4.4.1).
+	// UnderlayMTU is the longest IP packet that the underlay carries, in bytes
+	// from 1280 (RFC 8200 section 5) to 65535; 0 means 9000. What is left of it
+	// for a tenant's frame follows from the tunnel's headers and options
+	// (RFC 8926 section 4.4.1).
 	UnderlayMTU int
 	// PuntRate is how many packets a second each reason may punt, and PuntBurst
 	// how many at once; 0 means 1000 and 256.
 	PuntRate, PuntBurst int64
+}
+
+// ErrOption is the fault of an option that is out of its bounds.
+var ErrOption = errors.New("out of bounds")
+
+const (
+	minMTU = 1280
+	maxMTU = 1<<16 - 1 // of IPv4's length field
+)
+
+// Check returns every reason against the options.
+func (o Options) Check() error {
+	var errs []error
+	o = o.withDefaults()
+	if o.UnderlayMTU < minMTU || o.UnderlayMTU > maxMTU {
+		errs = append(errs, fmt.Errorf("underlay MTU %d: %w, %d to %d", o.UnderlayMTU, ErrOption, minMTU, maxMTU))
+	}
+	if o.PuntRate < 0 {
+		errs = append(errs, fmt.Errorf("punt rate %d: %w, it is not negative", o.PuntRate, ErrOption))
+	}
+	if o.PuntBurst < 0 {
+		errs = append(errs, fmt.Errorf("punt burst %d: %w, it is not negative", o.PuntBurst, ErrOption))
+	}
+	return errors.Join(errs...)
 }
 
 func (o Options) withDefaults() Options {
@@ -48,7 +78,7 @@ func (o Options) withDefaults() Options {
 
 // Input is what rendering a device depends on.
 type Input struct {
-	Intent    *intent.Intent
+	Intent    *intent.Intent  // valid and resolved
 	Overrides *miss.Overrides // nil is none
 	Numbers   *Numbers        // new names are numbered in it
 	Options   Options
@@ -58,7 +88,8 @@ type Input struct {
 type Desired struct {
 	tables.Entity
 	// Needs are the NVEs that must be ready before the entity takes effect,
-	// since it sends to them.
+	// since it sends to them. A multicast group need not wait for all: its
+	// Replicas[i] sends to Needs[i], and those that follow are local.
 	Needs []string
 }
 
@@ -66,6 +97,9 @@ type Desired struct {
 // reason why that cannot be said, each naming what it is about; there are no
 // entities then.
 func Device(in Input, name string) ([]Desired, error) {
+	if err := in.Options.Check(); err != nil {
+		return nil, err
+	}
 	in.Options = in.Options.withDefaults()
 	d, ok := in.Intent.Device(name)
 	if !ok {
@@ -93,6 +127,7 @@ type renderer struct {
 	routes []intent.Route
 	out    []Desired
 	errs   []error
+	full   map[Space]bool // that had no number left
 }
 
 func (r *renderer) fail(err error) { r.errs = append(r.errs, err) }
@@ -113,6 +148,20 @@ func (r *renderer) put(e tables.Entity, needs ...string) {
 	r.out = append(r.out, Desired{Entity: e, Needs: needs})
 }
 
+// numberOf returns the number of a name; where there is none left it fails,
+// once for each space.
+func (r *renderer) numberOf(s Space, name string) uint32 {
+	n, err := r.in.Numbers.Of(s, name)
+	if err != nil && !r.full[s] {
+		if r.full == nil {
+			r.full = make(map[Space]bool)
+		}
+		r.full[s] = true
+		r.fail(err)
+	}
+	return n
+}
+
 // node returns the number of an NVE: its node id, and the index of its counters
 // at those that receive from it.
-func (r *renderer) node(device string) uint32 { return r.in.Numbers.Of("node", device) }
+func (r *renderer) node(device string) uint32 { return r.numberOf(spaceOfNodes(), device) }

@@ -1,8 +1,13 @@
 package render
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"math/bits"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/keyway-nve/keyway/controller/intent"
@@ -23,9 +28,7 @@ func (r *renderer) transit() {
 	for i, rule := range r.self.InnerACL {
 		r.acl(rule, int32(len(r.self.InnerACL)-i))
 	}
-	for i, read := range r.self.Reads {
-		r.read(uint16(i+1), read)
-	}
+	r.reads()
 	if len(r.self.Reads) > 0 {
 		r.put(tables.DigestConfig{
 			Digest:     transit.DigestPathTrace,
@@ -83,33 +86,111 @@ func in(p netip.Prefix) tables.Masked[netip.Addr] {
 	return tables.In(p)
 }
 
-// read renders the rows that find one option at its place, whatever else the
-// options are: OptLen has to reach the option's end, which a row says as a few
-// ternary values.
-func (r *renderer) read(layout uint16, read intent.Read) {
-	o, ok := r.in.Intent.OptionType(read.Option)
-	if !ok {
-		r.fail(fmt.Errorf("reads: option type %s: not in the intent", read.Option))
+// maxReads bounds the rows of option_layout that a device's reads take: up to
+// six for each set of them.
+const maxReads = 6
+
+// ErrTooManyReads is the fault of a transit device that is to read more
+// options than it has rows for.
+var ErrTooManyReads = errors.New("too many options to read")
+
+// placed is an option at its place in the window.
+type placed struct {
+	intent.OptionType
+	first int // word of its header
+}
+
+func (p placed) end() int { return p.first + p.Size() }
+
+// reads renders the rows that find options at their places, whatever else stands
+// in the window. A packet meets one row only, so each set of options that a
+// packet may have together has its own, and larger sets come before smaller.
+func (r *renderer) reads() {
+	var options []placed
+	for _, read := range r.self.Reads {
+		o, ok := r.in.Intent.OptionType(read.Option)
+		if !ok {
+			r.fail(fmt.Errorf("reads: option type %s: not in the intent", read.Option))
+			continue
+		}
+		options = append(options, placed{o, int(read.Word)})
+	}
+	if len(options) > maxReads {
+		r.fail(fmt.Errorf("reads: %w: %d, the device has rows for %d", ErrTooManyReads, len(options), maxReads))
 		return
 	}
-	first := int(read.Word)
-	var bits uint8
-	for i, w := range o.Words {
-		bit := carries(w.Field)
-		if instance := transitReader(w.Field); instance != 0 && bits&bit == 0 {
-			bits |= bit
-			r.add(transit.ReadKey{Instance: instance, Layout: layout}.FromWord(first+1+i, w.Shift))
-		}
+	sets := make([]uint, 0, 1<<len(options))
+	for set := uint(1); set < 1<<len(options); set++ {
+		sets = append(sets, set)
 	}
-	for _, optLen := range tables.ExpandRange(uint64(first+o.Size()), 63, 6) {
-		key := transit.OptionLayoutKey{
-			OptLen:   tables.Masked[uint8]{Value: uint8(optLen.Value), Mask: uint8(optLen.Mask)},
-			Priority: layoutPriority,
+	slices.SortFunc(sets, func(a, b uint) int {
+		return cmp.Or(cmp.Compare(bits.OnesCount(a), bits.OnesCount(b)), cmp.Compare(a, b))
+	})
+	for i, set := range sets {
+		var chosen []placed
+		for j, o := range options {
+			if set&(1<<j) != 0 {
+				chosen = append(chosen, o)
+			}
 		}
-		key.Word[first] = tables.Masked[uint32]{Value: header(o), Mask: headerMask}
-		r.add(key.Bind(layout, bits))
+		slices.SortFunc(chosen, func(a, b placed) int { return cmp.Compare(a.first, b.first) })
+		if !overlap(chosen) {
+			r.read(chosen, int32(i+1))
+		}
 	}
 }
+
+// overlap reports whether options, in the order of their places, cannot stand
+// there together.
+func overlap(options []placed) bool {
+	for i := 1; i < len(options); i++ {
+		if options[i].first < options[i-1].end() {
+			return true
+		}
+	}
+	return false
+}
+
+// read renders the rows for packets that have all of some options at their
+// places. OptLen has to reach the end of the last, which a row says as a few
+// ternary values.
+func (r *renderer) read(options []placed, priority int32) {
+	type source struct {
+		word  int
+		shift uint8
+	}
+	var key transit.OptionLayoutKey
+	var carried uint8
+	from := make(map[transit.ReadInstance]source)
+	var name strings.Builder
+	for _, o := range options {
+		key.Word[o.first] = tables.Masked[uint32]{Value: header(o.OptionType), Mask: headerMask}
+		l := layoutOf([]intent.OptionType{o.OptionType})
+		fmt.Fprintf(&name, "%d:%x ", o.first, l.content())
+		for i, w := range o.Words {
+			instance := transitReader(w.Field)
+			if _, known := from[instance]; instance != 0 && !known {
+				carried |= carries(w.Field)
+				from[instance] = source{o.first + 1 + i, w.Shift}
+			}
+		}
+	}
+	layout := uint16(r.numberOf(spaceOfLayouts(), name.String()))
+	for instance := transit.ReadOrigin; instance <= transit.ReadTimestamp; instance++ {
+		if s, ok := from[instance]; ok {
+			r.add(transit.ReadKey{Instance: instance, Layout: layout}.FromWord(s.word, s.shift))
+		}
+	}
+	for _, optLen := range tables.ExpandRange(uint64(options[len(options)-1].end()), maxOptLen, 6) {
+		key.OptLen = tables.Masked[uint8]{Value: uint8(optLen.Value), Mask: uint8(optLen.Mask)}
+		key.Priority = priority
+		r.add(key.Bind(layout, carried))
+	}
+}
+
+// maxOptLen is the largest OptLen of a Geneve header, in words (RFC 8926
+// section 3.4).
+const maxOptLen = 63
 
 func transitReader(f intent.Field) transit.ReadInstance {
 	switch f {
