@@ -5,6 +5,30 @@
 // atomicity mode, RECONCILE_AND_COMMIT, registers and value sets are there, and
 // each refusal has the code that the specification names. Section numbers in
 // this package and below it are those of the specification.
+//
+// Where the specification leaves a choice, or contradicts itself:
+//   - A bytestring that breaks a rule is INVALID_ARGUMENT in a key, an action
+//     or packet metadata (sections 9.1.1, 9.1.2, 16.6) and OUT_OF_RANGE in
+//     P4Data (section 8.3).
+//   - An id that P4Info does not have is INVALID_ARGUMENT, an entity that is
+//     not there NOT_FOUND.
+//   - In a batch that is all or none, updates that did not fail themselves
+//     report ABORTED.
+//   - MODIFY without an action keeps the action and sets all else.
+//   - max_size 0 stands for max_group_size (p4runtime.proto), although section
+//     9.2.2 wants it to be given.
+//   - A role is known once a client has named it; the default role always is.
+//   - RECONCILE_AND_COMMIT starts from what the data plane has, not from a
+//     saved config.
+//
+// What bmv2 cannot do is refused. UNIMPLEMENTED: direct resources of default
+// entries, counters of meter colours, eburst of single rate meters, class of
+// service of clones, random selection, size semantics other than the
+// selector's, entries that refer to an empty group, externs. PERMISSION_DENIED:
+// changes to entries of the program, constant or not. INVALID_ARGUMENT for a
+// whole config: translated types that are strings, or whose width differs from
+// that in the program; value sets with other than exact matches; registers of
+// structs.
 package p4rt
 
 import (
