@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,7 +12,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/keyway-nve/keyway/testbed/lab"
+	"github.com/keyway-nve/keyway/testbed/lab/bmv2"
 	"github.com/keyway-nve/keyway/testbed/lab/embedded"
+	"github.com/keyway-nve/keyway/testbed/simpleswitch"
 )
 
 func newLabCommand() *cobra.Command {
@@ -29,6 +32,8 @@ type labRun struct {
 	pcap   string
 	output string
 	log    string
+	target string
+	bmv2   string
 }
 
 func newLabRunCommand() *cobra.Command {
@@ -38,12 +43,15 @@ func newLabRunCommand() *cobra.Command {
 		Short: "Run labs, all that are shipped by default, and report what every packet did",
 		Example: `  keyway lab run
   keyway lab run nvgre-move --pcap captures
+  keyway lab run --target bmv2
   keyway lab run ./my-lab.yaml -o json`,
 		Args: usageArgs(cobra.ArbitraryArgs),
 		RunE: func(c *cobra.Command, args []string) error { return o.run(c, args) },
 	}
 	c.Flags().StringVar(&o.pcap, "pcap", "", "write what crosses the wires to `DIR`, as pcapng")
 	c.Flags().StringVarP(&o.output, "output", "o", "table", "`FORMAT` of the report: table or json")
+	c.Flags().StringVar(&o.target, "target", "embedded", "`TARGET` to run on: embedded, or bmv2, a simple_switch_grpc process for each device")
+	c.Flags().StringVar(&o.bmv2, "bmv2", "", "simple_switch_grpc to run with --target bmv2, if not the one on PATH: its `PATH`")
 	c.Flags().StringVar(&o.log, "log", "", "log targets and controllers to standard error from `LEVEL` on: debug, info, warn or error")
 	return c
 }
@@ -60,6 +68,10 @@ func (o *labRun) run(c *cobra.Command, names []string) error {
 		}
 		log = slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
 	}
+	newWorld, err := o.worlds(c, log)
+	if err != nil {
+		return err
+	}
 	if len(names) == 0 {
 		names = lab.Shipped()
 	}
@@ -74,7 +86,7 @@ func (o *labRun) run(c *cobra.Command, names []string) error {
 
 	var reports []lab.LabReport
 	for _, l := range labs {
-		report := lab.Run(c.Context(), l, &embedded.World{Log: log}, lab.Options{
+		report := lab.Run(c.Context(), l, newWorld(), lab.Options{
 			PcapDir:  o.pcap,
 			Progress: progress(c.ErrOrStderr(), l.Name),
 		})
@@ -92,6 +104,24 @@ func (o *labRun) run(c *cobra.Command, names []string) error {
 		return errUnmet
 	}
 	return nil
+}
+
+// worlds returns what makes a world for each lab.
+func (o *labRun) worlds(c *cobra.Command, log *slog.Logger) (func() lab.World, error) {
+	if o.bmv2 != "" && o.target != "bmv2" {
+		return nil, usageError(c, errors.New("--bmv2 is for --target bmv2"))
+	}
+	switch o.target {
+	case "embedded":
+		return func() lab.World { return &embedded.World{Log: log} }, nil
+	case "bmv2":
+		program, err := simpleswitch.Find(c.Context(), o.bmv2)
+		if err != nil {
+			return nil, err
+		}
+		return func() lab.World { return &bmv2.World{Program: program, Log: log} }, nil
+	}
+	return nil, usageError(c, fmt.Errorf("target %q is neither embedded nor bmv2", o.target))
 }
 
 // openLab returns a shipped lab, or else the lab in a file.

@@ -25,6 +25,8 @@ type ideal struct {
 	// spoil, if set, changes what an NVE is about to put into a tunnel.
 	spoil  func(options geneve.Options) geneve.Options
 	refuse error // of StartController
+	// unreadable are counters of the devices.
+	unreadable []string
 }
 
 func newIdeal() *ideal { return &ideal{devices: map[string]*idealDevice{}} }
@@ -89,10 +91,12 @@ func (d *idealDevice) Target() intent.Target {
 	return intent.Target{Address: "ideal:9559", DeviceID: d.spec.ID}
 }
 
-func (d *idealDevice) Counters(context.Context) (map[string]uint64, error) {
+func (d *idealDevice) Settle(context.Context) error { return nil }
+
+func (d *idealDevice) Counters(context.Context) (lab.Counters, error) {
 	d.world.mu.Lock()
 	defer d.world.mu.Unlock()
-	return map[string]uint64{"drops": d.drops, "punts": d.punts}, nil
+	return lab.Counters{Values: map[string]uint64{"drops": d.drops, "punts": d.punts}, Unreadable: d.world.unreadable}, nil
 }
 
 func (d *idealDevice) Receive(port uint32, frame []byte) {

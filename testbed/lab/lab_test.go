@@ -169,6 +169,39 @@ func TestFailuresAreSeen(t *testing.T) {
 	}
 }
 
+// What a target cannot be read for is neither met nor failed, and is told.
+func TestUnreadableCounter(t *testing.T) {
+	l, err := lab.Parse("two.yaml", []byte(twoHosts+`
+  - name: vm1 talks to vm2
+    send: [{from: vm1, to: vm2}]
+    expect: {counters: {a: {lost-packets: 7, drops: 0}}}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newIdeal()
+	w.unreadable = []string{"lost-packets"}
+	r := lab.NewReport(lab.Run(t.Context(), l, w, options()))
+	var table bytes.Buffer
+	if err := r.WriteTable(&table); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"n/a  a: lost-packets       want 7  have not readable on this target",
+		"ok   a: drops              want 0  have 0",
+		"1 lab, all expectations met but 1 that the target cannot be read for",
+	} {
+		if !r.OK || !strings.Contains(table.String(), want) {
+			t.Errorf("ok %v, want %q in:\n%s", r.OK, want, table.String())
+		}
+	}
+
+	w.unreadable = nil
+	if r := lab.Run(t.Context(), l, w, options()); r.OK {
+		t.Error("a counter that is not there at all passes")
+	}
+}
+
 const twoHosts = `
 name: two
 title: two hosts on two NVEs

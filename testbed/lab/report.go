@@ -58,7 +58,11 @@ type FlowReport struct {
 
 // CheckReport is one expectation.
 type CheckReport struct {
-	OK   bool   `json:"ok"`
+	// OK says that it was met.
+	OK bool `json:"ok"`
+	// Unreadable says that it was neither met nor failed, because the target has no way to read what it is about.
+	Unreadable bool `json:"unreadable,omitempty"`
+
 	What string `json:"what"`
 	Want string `json:"want"`
 	Have string `json:"have"`
@@ -84,7 +88,7 @@ func (m MessageReport) String() string {
 func detail(s *StepReport, done string) string {
 	var parts []string
 	for _, c := range s.Checks {
-		if !c.OK {
+		if !c.OK && !c.Unreadable {
 			parts = append(parts, fmt.Sprintf("%s: want %s, have %s", c.What, c.Want, c.Have))
 		}
 	}
@@ -118,20 +122,28 @@ func (r Report) WriteJSON(w io.Writer) error {
 // tunnel, and each expectation.
 func (r Report) WriteTable(w io.Writer) error {
 	out := &errWriter{w: w}
-	failed := 0
+	failed, unreadable := 0, 0
 	for _, l := range r.Labs {
 		fmt.Fprintf(out, "%s %s: %s (%.1fs)\n", verdict(l.OK), l.Name, l.Title, l.Seconds)
 		for _, s := range l.Steps {
 			s.writeTable(out)
+			for _, c := range s.Checks {
+				if c.Unreadable {
+					unreadable++
+				}
+			}
 		}
 		fmt.Fprintln(out)
 		if !l.OK {
 			failed++
 		}
 	}
-	if failed > 0 {
+	switch {
+	case failed > 0:
 		fmt.Fprintf(out, "%d of %s failed\n", failed, plural(len(r.Labs), "lab"))
-	} else {
+	case unreadable > 0:
+		fmt.Fprintf(out, "%s, all expectations met but %d that the target cannot be read for\n", plural(len(r.Labs), "lab"), unreadable)
+	default:
 		fmt.Fprintf(out, "%s, all expectations met\n", plural(len(r.Labs), "lab"))
 	}
 	return out.err
@@ -177,7 +189,11 @@ func (s StepReport) writeTable(w io.Writer) {
 	_ = t.Flush()
 	t = tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, c := range s.Checks {
-		fmt.Fprintf(t, "    %s %s\twant %s\thave %s\n", verdict(c.OK), c.What, c.Want, c.Have)
+		word := verdict(c.OK)
+		if c.Unreadable {
+			word = "n/a "
+		}
+		fmt.Fprintf(t, "    %s %s\twant %s\thave %s\n", word, c.What, c.Want, c.Have)
 	}
 	_ = t.Flush()
 }

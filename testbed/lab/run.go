@@ -203,12 +203,17 @@ func (r *runner) show(ctx context.Context, name string, view intent.Intent) erro
 	return nil
 }
 
-// settle waits until no frame is in flight and no controller is busy with a punt, and neither has given the other something to do.
+// settle waits until no frame is in flight, no device is busy with one and no controller with a punt, and none has given another something to do.
 func (r *runner) settle(ctx context.Context) error {
 	for {
 		before := r.net.Sent()
 		if err := r.net.Settle(ctx); err != nil {
 			return err
+		}
+		for _, spec := range r.lab.Intent.Devices {
+			if err := r.devices[spec.Name].Settle(ctx); err != nil {
+				return fmt.Errorf("device %s: %w", spec.Name, err)
+			}
 		}
 		for _, a := range r.lab.Authorities {
 			if c := r.controllers[a.Name]; c != nil {

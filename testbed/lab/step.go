@@ -18,8 +18,8 @@ type trial struct {
 	before   intent.Intent
 	streams  []*stream
 	pings    []pinged
-	counters map[string]map[string]uint64
-	stats    map[string]map[string]uint64
+	counters map[string]Counters
+	stats    map[string]Counters
 }
 
 // pinged is a Ping that was done.
@@ -291,17 +291,19 @@ func (r *runner) wire(name string) wire.Wire {
 }
 
 // counters reads the counters that a step has expectations on.
-func (r *runner) counters(ctx context.Context, x Expect) (devices, authorities map[string]map[string]uint64, err error) {
-	devices, authorities = map[string]map[string]uint64{}, map[string]map[string]uint64{}
+func (r *runner) counters(ctx context.Context, x Expect) (devices, authorities map[string]Counters, err error) {
+	devices, authorities = map[string]Counters{}, map[string]Counters{}
 	for name := range x.Counters {
 		if devices[name], err = r.devices[name].Counters(ctx); err != nil {
 			return nil, nil, fmt.Errorf("device %s: counters: %w", name, err)
 		}
 	}
 	for name := range x.Authorities {
-		if authorities[name], err = r.controllers[name].Counters(ctx); err != nil {
+		values, err := r.controllers[name].Counters(ctx)
+		if err != nil {
 			return nil, nil, fmt.Errorf("authority %s: counters: %w", name, err)
 		}
+		authorities[name] = Counters{Values: values}
 	}
 	return devices, authorities, nil
 }

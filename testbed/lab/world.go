@@ -25,15 +25,24 @@ type DeviceSpec struct {
 
 // Device is a running device.
 type Device interface {
-	// Receive takes a frame that has arrived at a port. When it returns, every frame that this one causes has been transmitted, or has
-	// been handed to the controller. The lab calls it from one goroutine.
+	// Receive takes a frame that has arrived at a port. The lab calls it from one goroutine.
 	Receive(port uint32, frame []byte)
+	// Settle returns when every frame that was received until the call has been dealt with: what it causes has been transmitted, or has been handed to
+	// the controller.
+	Settle(ctx context.Context) error
 	// Target is where the device's P4Runtime server is.
 	Target() intent.Target
 	// Counters returns the device's counters by name. The labs know drops and punts, the sums over all reasons; drop-R and punt-R for each reason R of
 	// the program, such as drop-policy and punt-unknown-vn; and sequence-gaps and lost-packets, the sums over all peers.
-	Counters(ctx context.Context) (map[string]uint64, error)
+	Counters(ctx context.Context) (Counters, error)
 	Close() error
+}
+
+// Counters are what a device has counted.
+type Counters struct {
+	Values map[string]uint64 // by name
+	// Unreadable names counters of the program that this target has no way to read. What is expected of them can not be judged.
+	Unreadable []string
 }
 
 // ControllerSpec is an NVA to be started.

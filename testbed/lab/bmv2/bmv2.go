@@ -1,0 +1,89 @@
+// Package bmv2 is a world in which labs run on the P4 project's own software
+// switch: a simple_switch_grpc process for each device, programmed over
+// P4Runtime by the same NVAs. It needs no root.
+package bmv2
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"google.golang.org/grpc"
+
+	"github.com/keyway-nve/keyway/controller/intent"
+	"github.com/keyway-nve/keyway/testbed/lab"
+	"github.com/keyway-nve/keyway/testbed/lab/authority"
+	"github.com/keyway-nve/keyway/testbed/lab/counter"
+	"github.com/keyway-nve/keyway/testbed/simpleswitch"
+)
+
+// CPU_PORT and DROP_PORT of p4/include/headers.p4.
+const (
+	cpuPort  = 510
+	dropPort = 511
+)
+
+// World implements [lab.World] with processes of Program; see
+// [simpleswitch.Find].
+type World struct {
+	Program simpleswitch.Program
+	Log     *slog.Logger // nil discards
+
+	fleet authority.Fleet
+}
+
+// StartDevice implements [lab.World].
+func (w *World) StartDevice(ctx context.Context, spec lab.DeviceSpec, transmit func(uint32, []byte)) (lab.Device, error) {
+	sw, err := w.Program.Start(ctx, simpleswitch.Options{
+		DeviceID: spec.ID,
+		CPUPort:  cpuPort,
+		DropPort: dropPort,
+		Output:   transmit,
+		Log:      w.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	conn, err := sw.Dial()
+	if err != nil {
+		return nil, errors.Join(err, sw.Close())
+	}
+	d := &device{Switch: sw, spec: spec, conn: conn, reader: counter.Reader{Conn: conn, Device: spec}}
+	w.fleet.Add(d.Target().Address, d)
+	return d, nil
+}
+
+// StartController implements [lab.World].
+func (w *World) StartController(_ context.Context, spec lab.ControllerSpec) (lab.Controller, error) {
+	return w.fleet.Start(spec, w.Log)
+}
+
+// device is one process of a lab.
+type device struct {
+	*simpleswitch.Switch
+	spec   lab.DeviceSpec
+	conn   *grpc.ClientConn // only reads
+	reader counter.Reader
+}
+
+// Receive implements [lab.Device].
+func (d *device) Receive(port uint32, frame []byte) {
+	_ = d.Inject(port, frame) // Settle says why it ended
+}
+
+// Target implements [lab.Device].
+func (d *device) Target() intent.Target {
+	return intent.Target{Address: d.spec.Name + ":9559", DeviceID: d.spec.ID}
+}
+
+// Counters implements [lab.Device].
+func (d *device) Counters(ctx context.Context) (lab.Counters, error) { return d.reader.All(ctx) }
+
+// Punted implements [authority.Device].
+func (d *device) Punted(ctx context.Context) (uint64, error) { return d.reader.Punted(ctx) }
+
+// PacketOuts implements [authority.Device].
+func (d *device) PacketOuts() uint64 { return d.Emitted() }
+
+// Close implements [lab.Device].
+func (d *device) Close() error { return errors.Join(d.conn.Close(), d.Switch.Close()) }
