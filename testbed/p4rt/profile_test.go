@@ -184,6 +184,23 @@ func TestGroupThatIsDown(t *testing.T) {
 	}
 }
 
+// A group may be empty, but bmv2 lets no entry refer to it.
+func TestEmptyGroup(t *testing.T) {
+	f, _ := start(t)
+	f.apply(f.insert(group(1, "max_size: 4")))
+	if got := f.code(f.insert(indirect("selector_table", 5, `action { action_profile_group_id: 1 }`))); got != codes.Unimplemented {
+		t.Errorf("entry: %v", got)
+	}
+	if got := f.code(f.insert(indirect("selector_table", 5, oneShot("")))); got != codes.InvalidArgument { // beside a group
+		t.Errorf("action set: %v", got)
+	}
+	f.apply(f.delete(group(1, "")))
+	if got := f.code(f.insert(indirect("selector_table", 5, oneShot("")))); got != codes.Unimplemented {
+		t.Errorf("action set: %v", got)
+	}
+	f.apply(f.insert(member("paths", 1, forwardAction(1)))) // nothing is left of the action set
+}
+
 func oneShot(rest string) string {
 	return `action { action_profile_action_set { ` + rest + ` } }`
 }
