@@ -58,39 +58,44 @@ type test struct {
 
 func (pl *pipeline) apply(p *packet) {
 	w := p.w
-	for nd := pl.first; nd != nil && !p.exit; {
-		switch nd.kind {
-		case nodeTest:
+	for nd := pl.first; nd != nil; {
+		if nd.kind == nodeTest { // two nodes of three
 			if (w[nd.slot]&nd.mask == nd.val) != nd.not {
 				nd = nd.yes
 			} else {
 				nd = nd.no
 			}
-		case nodeCond:
-			if nd.cond(p) {
-				nd = nd.yes
-			} else {
-				nd = nd.no
-			}
-		case nodeMove:
-			move(nd.code, p)
-			nd = nd.yes
-		case nodeRun:
-			nd.run(p)
-			nd = nd.yes
-		case nodeCode:
-			p.args = nd.args
-			execute(nd.code, p)
-			nd = nd.yes
-		case nodeTable:
-			nd = p.applyTable(nd.table)
-		case nodeAction:
-			p.args = nd.args
-			nd.action.run(p)
-			nd = nd.yes
+			continue
 		}
+		if p.exit {
+			break
+		}
+		nd = nd.step(p)
 	}
 	p.exit = false
+}
+
+// step runs a node that is no test and returns the next one.
+func (nd *node) step(p *packet) *node {
+	switch nd.kind {
+	case nodeTable:
+		return p.applyTable(nd.table)
+	case nodeMove:
+		move(nd.code, p)
+	case nodeRun:
+		nd.run(p)
+	case nodeCode:
+		p.args = nd.args
+		execute(nd.code, p)
+	case nodeAction:
+		p.args = nd.args
+		nd.action.run(p)
+	case nodeCond:
+		if !nd.cond(p) {
+			return nd.no
+		}
+	}
+	return nd.yes
 }
 
 // applyTable looks the packet up, runs the action and returns the next node.

@@ -90,15 +90,31 @@ func primitives(name string) (primitiveDef, bool) {
 	case "_jump_if_zero":
 		return primitiveDef{params: 2, jump: true}, true
 	}
-	if o, ok := arithPrimitives[name]; ok {
+	if o := arithOp(name); o != "" {
 		return d(3, func(c *call) action1 { return c.arith(o, 1) })
 	}
 	return switchPrimitives(name)
 }
 
-// arithPrimitives are P4_14's, which older compilers emit.
-var arithPrimitives = map[string]op{
-	"add": "+", "subtract": "-", "bit_xor": "^", "bit_or": "|", "bit_and": "&", "shift_left": "<<", "shift_right": ">>",
+// arithOp is the operation of P4_14's arithmetic primitives, which older compilers emit; empty for other names.
+func arithOp(name string) op {
+	switch name {
+	case "add":
+		return "+"
+	case "subtract":
+		return "-"
+	case "bit_xor":
+		return "^"
+	case "bit_or":
+		return "|"
+	case "bit_and":
+		return "&"
+	case "shift_left":
+		return "<<"
+	case "shift_right":
+		return ">>"
+	}
+	return ""
 }
 
 func (c *call) fail(i int, format string, args ...any) {
