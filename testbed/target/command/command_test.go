@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"context"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -215,10 +217,11 @@ func veth(t *testing.T, a, b string) {
 // A frame that enters by one interface and is reflected comes back there, with
 // its VLAN tag, and both ways are captured.
 func TestInterfaces(t *testing.T) {
-	veth(t, "kwtest0", "kwtest1")
+	inner, outer := fmt.Sprintf("kw%da", os.Getpid()), fmt.Sprintf("kw%db", os.Getpid())
+	veth(t, inner, outer)
 	dir := t.TempDir()
-	started(t, "--pcap", dir, "-i", "1@kwtest0", "../testdata/ports.json", "--", "--grpc-server-addr", "127.0.0.1:0")
-	ifi, err := net.InterfaceByName("kwtest1")
+	started(t, "--pcap", dir, "-i", "1@"+inner, "../testdata/ports.json", "--", "--grpc-server-addr", "127.0.0.1:0")
+	ifi, err := net.InterfaceByName(outer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,25 +231,36 @@ func TestInterfaces(t *testing.T) {
 	}
 	defer c.Close()
 	frame := append([]byte{0, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 1, 0x81, 0x00, 0, 42, 0x88, 0xb5}, "keyway, tagged"...)
-	if _, err := c.WriteTo(frame, &packet.Addr{HardwareAddr: frame[:6]}); err != nil {
-		t.Fatal(err)
-	}
-	// The kernel's own traffic on a new interface may come first. The tag is
-	// beside what this socket reads, so the rest of the frame is looked for.
-	if err := c.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	buf := make([]byte, 2000)
-	for {
-		n, _, err := c.ReadFrom(buf)
-		if err != nil {
+	// A new interface drops frames for a moment after it is up, and the
+	// kernel's own traffic may come first.
+	back := func() bool {
+		if _, err := c.WriteTo(frame, &packet.Addr{HardwareAddr: frame[:6]}); err != nil {
 			t.Fatal(err)
 		}
-		if strings.HasSuffix(string(buf[:n]), "keyway, tagged") {
-			break
+		if err := c.SetReadDeadline(time.Now().Add(200 * time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		buf := make([]byte, 2000)
+		for {
+			n, _, err := c.ReadFrom(buf)
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				return false
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			// The tag is beside what this socket reads.
+			if strings.HasSuffix(string(buf[:n]), "keyway, tagged") {
+				return true
+			}
 		}
 	}
-	for _, name := range []string{"kwtest0_in.pcap", "kwtest0_out.pcap"} {
+	for end := time.Now().Add(20 * time.Second); !back(); {
+		if time.Now().After(end) {
+			t.Fatal("the frame does not come back")
+		}
+	}
+	for _, name := range []string{inner + "_in.pcap", inner + "_out.pcap"} {
 		if !slices.Contains(pcapFrames(t, filepath.Join(dir, name)), string(frame)) {
 			t.Errorf("%s does not have the frame", name)
 		}
