@@ -18,6 +18,7 @@
 #include "include/parser.p4"
 #include "include/checksum.p4"
 #include "include/outer.p4"
+#include "include/flow.p4"
 #include "include/option_window.p4"
 #include "include/trace.p4"
 #include "include/disposition.p4"
@@ -81,6 +82,8 @@ control Route(inout headers_t hdr,
 }
 
 control InnerAcl(inout headers_t hdr, inout metadata_t meta) {
+    TenantFlow() tenant_flow;
+
     @id(0x13000071) direct_counter(CounterType.packets_and_bytes) inner_acl_counter;
 
     @id(0x01000071)
@@ -118,19 +121,7 @@ control InnerAcl(inout headers_t hdr, inout metadata_t meta) {
     }
 
     apply {
-        if (hdr.tenant_ipv4.isValid()) {
-            meta.tenant_source = 80w0 ++ 16w0xFFFF ++ hdr.tenant_ipv4.source;
-            meta.tenant_destination = 80w0 ++ 16w0xFFFF ++ hdr.tenant_ipv4.destination;
-            meta.tenant_protocol = hdr.tenant_ipv4.protocol;
-        } else if (hdr.tenant_ipv6.isValid()) {
-            meta.tenant_source = hdr.tenant_ipv6.source;
-            meta.tenant_destination = hdr.tenant_ipv6.destination;
-            meta.tenant_protocol = hdr.tenant_ipv6.next_header;
-        }
-        if (hdr.tenant_ports.isValid()) {
-            meta.tenant_source_port = hdr.tenant_ports.source;
-            meta.tenant_destination_port = hdr.tenant_ports.destination;
-        }
+        tenant_flow.apply(hdr, meta);
         inner_acl.apply();
     }
 }

@@ -6,6 +6,7 @@
 
 #include "headers.p4"
 #include "metadata.p4"
+#include "flow.p4"
 #include "option_window.p4"
 
 // The options that the layout has, word by word.
@@ -56,6 +57,7 @@ control SendOptions(inout headers_t hdr, inout metadata_t meta) {
 control Encapsulate(inout headers_t hdr,
                     inout metadata_t meta,
                     inout standard_metadata_t standard_metadata) {
+    TenantFlow()  tenant_flow;
     SendOptions() send_options;
 
     @id(0x13000050) direct_counter(CounterType.packets_and_bytes) tunnel_counter;
@@ -264,11 +266,11 @@ control Encapsulate(inout headers_t hdr,
         } else if (hdr.tenant_ipv6.isValid()) {
             ecn = hdr.tenant_ipv6.ecn;
         }
+        tenant_flow.apply(hdr, meta);
         hash(meta.fields.flow_hash, HashAlgorithm.crc32, 32w0,
              { hdr.tenant_ethernet.destination, hdr.tenant_ethernet.source, hdr.tenant_ethernet.ether_type,
-               hdr.tenant_ipv4.source, hdr.tenant_ipv4.destination, hdr.tenant_ipv4.protocol,
-               hdr.tenant_ipv6.source, hdr.tenant_ipv6.destination, hdr.tenant_ipv6.next_header,
-               hdr.tenant_ports.source, hdr.tenant_ports.destination },
+               meta.tenant_source, meta.tenant_destination, meta.tenant_protocol,
+               meta.tenant_source_port, meta.tenant_destination_port },
              32w0xFFFFFFFF);
 
         if (!tunnel.apply().hit || !neighbor.apply().hit) {

@@ -206,6 +206,37 @@ func (d *dut) peer(vni uint32, address string) int64 {
 	return int64(d.argument(must(d.t)(key.Allow(0, false)), "peer"))
 }
 
+// holds returns the entries of a table.
+func (d *dut) holds(table string) (entries []tables.Entry) {
+	for _, e := range d.want {
+		if entry, ok := e.(tables.Entry); ok && entry.Table == table {
+			entries = append(entries, entry)
+		}
+	}
+	return entries
+}
+
+// tamper writes to the device behind the controller's back.
+func (d *dut) tamper(op tables.Op, entities ...tables.Entity) {
+	d.t.Helper()
+	req := &p4v1.WriteRequest{DeviceId: deviceID, ElectionId: &p4v1.Uint128{Low: 1}}
+	for _, e := range entities {
+		pe, err := d.control.Schema().Encode(e)
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		req.Updates = append(req.Updates, &p4v1.Update{Type: p4v1.Update_Type(op), Entity: pe})
+	}
+	conn, err := d.target.Dial()
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := p4v1.NewP4RuntimeClient(conn).Write(d.t.Context(), req); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
 func (d *dut) take(port uint32, frame []byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -255,3 +255,8 @@ func with(frame []byte, at int, bytes string) []byte {
 	copy(frame[at:], unhex(bytes))
 	return frame
 }
+
+// sealUDP fills in a datagram's checksum.
+func sealUDP(datagram []byte, src, dst string) error {
+	return udp.Seal(datagram, netip.MustParseAddr(src), netip.MustParseAddr(dst))
+}

@@ -80,6 +80,11 @@ func (d *dut) outcome(before counts, out []sent) outcome {
 	var got outcome
 	for _, s := range out {
 		got = append(got, leaves(s.port, s.frame)...)
+		if d.role == intent.RoleNVE && s.port < 256 {
+			if _, err := readWire(s.frame); err != nil {
+				d.t.Errorf("a frame that is not sound leaves by port %d: %v\n%s", s.port, err, strings.Join(dump(s.frame), "\n"))
+			}
+		}
 	}
 	for i, reason := range p4.DropReasons() {
 		for range after.drops[i] - before.drops[i] {
