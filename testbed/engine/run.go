@@ -29,7 +29,8 @@ type outFrame struct {
 }
 
 // Process runs a frame that came in at port with all its clones, replicas and recirculations to the end, then calls
-// Output and Digest for what it caused. The frame is not kept.
+// Output and Digest for what it caused, in order. The frame is not kept. What calls from several goroutines cause may
+// interleave.
 func (s *Switch) Process(port uint32, frame []byte) {
 	b := s.batches.Get().(*batch)
 	s.mu.Lock()
