@@ -111,9 +111,9 @@ func (f tenant) packet() []byte {
 		data[i] = byte(0xa0 + i)
 	}
 	datagram := be(f.ports, uint16(0), uint16(0), data)
-	src, dst := netip.MustParseAddr("172.16.0.1"), netip.MustParseAddr("172.16.0.2")
+	src, dst := address("172.16.0.1"), address("172.16.0.2")
 	if f.v6 {
-		src, dst = netip.MustParseAddr("fd01::1"), netip.MustParseAddr("fd01::2")
+		src, dst = address("fd01::1"), address("fd01::2")
 	}
 	if err := udp.Seal(datagram, src, dst); err != nil {
 		panic(err)
@@ -158,11 +158,11 @@ type tunnel struct {
 
 func (u tunnel) bytes() []byte {
 	mac := be("020000000a01 020000000b01")
-	src, dst := netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("10.0.0.1")
+	src, dst := address("10.0.0.2"), address("10.0.0.1")
 	etherType := uint16(0x0800)
 	if u.v6 {
 		mac = be("020000000a02 020000000c01")
-		src, dst = netip.MustParseAddr("fd00::3"), netip.MustParseAddr("fd00::1")
+		src, dst = address("fd00::3"), address("fd00::1")
 		etherType = 0x86dd
 	}
 	if u.from.IsValid() {
@@ -258,5 +258,7 @@ func with(frame []byte, at int, bytes string) []byte {
 
 // sealUDP fills in a datagram's checksum.
 func sealUDP(datagram []byte, src, dst string) error {
-	return udp.Seal(datagram, netip.MustParseAddr(src), netip.MustParseAddr(dst))
+	return udp.Seal(datagram, address(src), address(dst))
 }
+
+func address(s string) netip.Addr { return netip.MustParseAddr(s) }

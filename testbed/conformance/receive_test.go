@@ -3,7 +3,6 @@ package conformance
 import (
 	"encoding/binary"
 	"fmt"
-	"net/netip"
 	"testing"
 
 	"github.com/keyway-nve/keyway/tables"
@@ -68,7 +67,7 @@ func TestReceiveGeneve(t *testing.T) {
 		{"UDP port that is not Geneve's", 1, tunnel{vni: blue, inner: frame, edit: func(b []byte) { b[3]++ }}.bytes(), dropped("not-a-tunnel")},
 		{"neither UDP nor GRE", 1, be(plain[:14], ipv4Of(plain, 6)), dropped("not-a-tunnel")},
 		{"neither IPv4 nor IPv6", 1, with(plain, 12, "0806"), dropped("not-a-tunnel")},
-		{"provider address of another", 1, tunnel{vni: blue, to: netip.MustParseAddr("10.0.0.9"), inner: frame}.bytes(), dropped("not-local")},
+		{"provider address of another", 1, tunnel{vni: blue, to: address("10.0.0.9"), inner: frame}.bytes(), dropped("not-local")},
 		{"inner 802.1Q tag, RFC 8926 4.7", 1, tunnel{vni: blue, inner: tenant{from: "blue-3", to: "blue-1", tag: "8100 0007"}.bytes(t)}.bytes(), dropped("inner-vlan")},
 		{"inner 802.1ad tag, RFC 8926 4.7", 1, tunnel{vni: blue, inner: tenant{from: "blue-3", to: "blue-1", tag: "88a8 0007"}.bytes(t)}.bytes(), dropped("inner-vlan")},
 		{"a multicast frame goes to the local ports only", 1, tunnel{vni: blue, inner: with(frame, 0, "ffffffffffff")}.bytes(),
@@ -92,7 +91,7 @@ func ipv4Of(frame []byte, protocol byte) []byte {
 func TestReceiveWhoAndWhere(t *testing.T) {
 	d := here(t)
 	frame := blueFrame(t)
-	stranger := netip.MustParseAddr("10.0.0.66")
+	stranger := address("10.0.0.66")
 	unknownVN := tunnel{vni: 999, inner: frame}.bytes()
 	unknownMAC := tunnel{vni: blue, inner: with(frame, 0, "0200000000ff")}.bytes()
 	moved := tunnel{v6: true, vni: blue, inner: tenant{from: "blue-4", to: "blue-3"}.bytes(t)}.bytes()
@@ -101,7 +100,7 @@ func TestReceiveWhoAndWhere(t *testing.T) {
 	oamEmpty := tunnel{vni: blue, flags: control | critical, options: be("ff11 81 00"), protocol: 0x8902}.bytes()
 	d.check(t, []rule{
 		{"a provider address that is no NVE of the VN", 1, tunnel{vni: blue, from: stranger, inner: frame}.bytes(), dropped("source")},
-		{"one of the other family", 1, tunnel{vni: blue, from: netip.MustParseAddr("10.0.0.3"), inner: frame}.bytes(), dropped("source")},
+		{"one of the other family", 1, tunnel{vni: blue, from: address("10.0.0.3"), inner: frame}.bytes(), dropped("source")},
 		{"an NVE that is not in this VN", 2, tunnel{v6: true, vni: green, inner: frame}.bytes(), dropped("source")},
 		{"unknown VN", 1, unknownVN, punted("unknown-vn", 1, unknownVN)},
 		{"unknown endpoint", 1, unknownMAC, punted("unknown-endpoint", 1, unknownMAC)},
@@ -155,7 +154,7 @@ func TestReceiveUDPChecksum(t *testing.T) {
 
 	t.Run("agreed", func(t *testing.T) {
 		s := setup{intent: edge(t), device: "here"}
-		third := netip.MustParseAddr("fd00::3")
+		third := address("fd00::3")
 		s.more = []tables.Entity{must(t)(nve.SourceNVEKey{VNI: blue, Address: third}.Allow(3, true))}
 		start(t, s).check(t, []rule{
 			{"zero over IPv6 by agreement, RFC 8926 4.3.1", 2, tunnel{v6: true, vni: blue, noChecksum: true, inner: frame}.bytes(), delivered},

@@ -39,12 +39,12 @@ func flowHash(frame []byte) uint32 {
 
 // toThere is a tunnel frame as here sends it by port 1, toThird one by port 2.
 func toThere(u tunnel) []byte {
-	u.from, u.to = netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")
+	u.from, u.to = address("10.0.0.1"), address("10.0.0.2")
 	return u.entropic("020000000b01 020000000a01")
 }
 
 func toThird(u tunnel) []byte {
-	u.v6, u.from, u.to = true, netip.MustParseAddr("fd00::1"), netip.MustParseAddr("fd00::3")
+	u.v6, u.from, u.to = true, address("fd00::1"), address("fd00::3")
 	return u.entropic("020000000c01 020000000a02")
 }
 
