@@ -56,11 +56,14 @@ type dut struct {
 	control *device.Device
 	want    map[string]tables.Entity // what it holds, by key
 
+	revision uint64 // of that
+
 	punts   chan *p4v1.PacketIn
 	digests chan *p4v1.DigestList
 
-	mu  sync.Mutex
-	out []sent
+	mu      sync.Mutex
+	out     []sent
+	discard bool // what leaves
 }
 
 // sent is a frame that has left.
@@ -104,7 +107,7 @@ func start(t testing.TB, s setup) *dut {
 	}
 	t.Cleanup(func() { _ = d.target.Close() })
 	d.connect(program)
-	d.program(1, s)
+	d.program(s)
 	return d
 }
 
@@ -136,7 +139,7 @@ func (d *dut) connect(program *p4.Program) {
 }
 
 // program makes the device hold what the setup says.
-func (d *dut) program(revision uint64, s setup) {
+func (d *dut) program(s setup) {
 	d.t.Helper()
 	want, err := render.Device(render.Input{Intent: &s.intent, Numbers: s.numbers, Options: s.options}, s.device)
 	if err != nil {
@@ -153,13 +156,14 @@ func (d *dut) program(revision uint64, s setup) {
 	for _, e := range d.want {
 		all = append(all, e)
 	}
-	if err := d.control.SetDesired(revision, all); err != nil {
+	d.revision++
+	if err := d.control.SetDesired(d.revision, all); err != nil {
 		d.t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(d.t.Context(), patience)
 	defer cancel()
 	status, err := d.control.Await(ctx, func(s device.Status) bool {
-		return s.State == device.Degraded || s.State == device.InSync && s.Watermark >= revision
+		return s.State == device.Degraded || s.State == device.InSync && s.Watermark >= d.revision
 	})
 	if err != nil || status.State != device.InSync {
 		var faults []error
@@ -240,7 +244,9 @@ func (d *dut) tamper(op tables.Op, entities ...tables.Entity) {
 func (d *dut) take(port uint32, frame []byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.out = append(d.out, sent{port, bytes.Clone(frame)})
+	if !d.discard {
+		d.out = append(d.out, sent{port, bytes.Clone(frame)})
+	}
 }
 
 // frames injects a frame and returns what leaves on ports.
