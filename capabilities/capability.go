@@ -191,7 +191,7 @@ func (l Limits) tighter(m Limits) Limits {
 func (l Limits) reach() int { return int(l.ParserDepth) - int(l.InnerBytes) }
 
 // least returns the smaller of two bounds of which 0 is none.
-func least[T uint8 | uint16 | uint32](a, b T) T {
+func least[T ~uint8 | ~uint16 | ~uint32](a, b T) T {
 	if a == 0 || b != 0 && b < a {
 		return b
 	}
