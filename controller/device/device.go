@@ -61,6 +61,10 @@ type Options struct {
 	Digest func(context.Context, *p4v1.DigestList)
 	// IdleTimeout is called when entries have not been hit for a while.
 	IdleTimeout func(context.Context, *p4v1.IdleTimeoutNotification)
+	// Found is called with what the device holds, as long as no desired state is
+	// set, when a session is ready: what a controller before this one has left.
+	// It may set the desired state. It must not block.
+	Found func([]tables.Entity)
 	// Repair is called for each difference that a read-back found, before it is
 	// repaired. It must not block.
 	Repair func(Difference)
@@ -329,6 +333,9 @@ func (d *Device) take(revision uint64, changes map[string]tables.Entity) {
 	if len(changes) > 0 && d.status.Watermark >= revision && revision > 0 {
 		// The same revision means something else now, which is not there yet.
 		d.status.Watermark = revision - 1
+	}
+	if len(changes) > 0 && d.ready != nil && (d.status.State == InSync || d.status.State == Degraded) {
+		d.status.State, d.status.Reasons = Syncing, nil // they spoke of the state before
 	}
 	d.loaded, d.revision = true, revision
 	maps.Copy(d.pending, changes)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 
 	p4v1 "github.com/p4lang/p4runtime/go/p4/v1"
 	"google.golang.org/grpc/codes"
@@ -158,4 +159,9 @@ func (d *Device) programs(e tables.Entity) bool {
 		return t.Default.Name == ""
 	}
 	return t.Initial && !t.Const
+}
+
+// foreign returns what somebody has put on a device, in the order of keys.
+func (d *Device) foreign(c *contents) []tables.Entity {
+	return slices.DeleteFunc(values(c.entities), d.programs)
 }

@@ -61,11 +61,19 @@ func (rec *reconciler) run(ctx context.Context, r *p4rt.Ready) error {
 	readBack := true
 	for {
 		rec.take()
-		if readBack && rec.loaded {
-			if err := rec.readBack(ctx, r); err != nil {
+		if readBack && (rec.loaded || d.o.Found != nil) {
+			found, err := d.readBack(ctx, r)
+			if err != nil {
 				return err
 			}
-			readBack = false
+			if !rec.loaded {
+				d.o.Found(d.foreign(found))
+				rec.take()
+			}
+			if rec.loaded {
+				rec.adopt(found)
+				readBack = false
+			}
 		}
 		if err := rec.pass(ctx, r); err != nil {
 			return err
@@ -128,14 +136,10 @@ func (rec *reconciler) distrust() {
 	}
 }
 
-// readBack replaces what we believe by what the device says, and reports the
+// adopt replaces what we believe by what the device says, and reports the
 // difference.
-func (rec *reconciler) readBack(ctx context.Context, r *p4rt.Ready) error {
+func (rec *reconciler) adopt(found *contents) {
 	d := rec.d
-	found, err := d.readBack(ctx, r)
-	if err != nil {
-		return err
-	}
 	for key, e := range rec.have {
 		if slices.ContainsFunc(found.unread, func(holds func(tables.Entity) bool) bool { return holds(e) }) {
 			found.entities[key] = e
@@ -157,7 +161,6 @@ func (rec *reconciler) readBack(ctx context.Context, r *p4rt.Ready) error {
 	d.mu.Lock()
 	d.status.Audited = time.Now()
 	d.mu.Unlock()
-	return nil
 }
 
 // report tells where the device differs from what we believed, or, before there

@@ -7,9 +7,11 @@
 //	punts --> miss.Responder --> packet-out: REDIRECT, UNREACHABLE
 //	      \-> miss.Receiver  --> miss.Overrides, Refresh
 //
-// One lock guards intent, overrides and the miss handling, so that every
-// decision sees one state. Devices run on goroutines of their own, and nothing
-// waits for one under the lock.
+// One lock guards intent, overrides, rollout and the miss handling, so that
+// every decision sees one state. Devices run on goroutines of their own, which
+// take it in their callbacks; under it we take a device's lock and never the
+// other way round. Nothing under it waits for a device, its network or the
+// inventory.
 package nva
 
 import (
@@ -29,6 +31,7 @@ import (
 	"github.com/keyway-nve/keyway/controller/render"
 	"github.com/keyway-nve/keyway/controller/rollout"
 	"github.com/keyway-nve/keyway/p4"
+	"github.com/keyway-nve/keyway/tables"
 )
 
 // ErrClosed is returned once Close was called.
@@ -41,9 +44,10 @@ type Options struct {
 	// ElectionID is this instance's P4Runtime election id at all devices; 0
 	// means 1.
 	ElectionID uint64
-	// Inventory returns the newest intent from where intents come from. The NVA
-	// asks when a message makes it doubt the one that it has. Nil leaves it at
-	// that.
+	// Inventory returns the newest intent from where intents come from, within
+	// 10 seconds. The NVA asks when a message makes it doubt the one that it has,
+	// once at a time, and drops the answer if it was given another intent
+	// meanwhile. Nil leaves it at that.
 	Inventory func(context.Context) (intent.Intent, error)
 	// Dial makes a device over a connection of its own. Nil means
 	// [device.Dial] with the address that the intent gives.
@@ -67,8 +71,9 @@ type Options struct {
 type NVA struct {
 	o        Options
 	log      *slog.Logger
-	programs map[intent.Role]*p4rt.Pipeline
+	programs map[intent.Role]program
 	numbers  render.Numbers
+	asking   chan struct{} // holds one: who asks the inventory
 
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -77,6 +82,8 @@ type NVA struct {
 	mu        sync.Mutex
 	revision  uint64
 	intent    *intent.Intent
+	sets      uint64        // intents so far
+	round     uint64        // of numbers: that of intent
 	network   *miss.Network // intent and overrides, as decisions about misses see them
 	overrides miss.Overrides
 	expiry    *time.Timer // of the next override
@@ -91,6 +98,20 @@ type NVA struct {
 	closed    bool
 }
 
+// program is what devices of a role run.
+type program struct {
+	pipeline *p4rt.Pipeline
+	schema   *tables.Schema
+}
+
+func load(p *p4.Program, err error) (program, error) {
+	if err != nil {
+		return program{}, err
+	}
+	s, err := tables.NewSchema(p.P4Info)
+	return program{&p4rt.Pipeline{Info: p.P4Info, DeviceConfig: p.DeviceConfig}, s}, err
+}
+
 // managed is a device that this NVA programs.
 type managed struct {
 	*device.Device
@@ -101,14 +122,12 @@ type managed struct {
 	sent    uint64 // packet-outs
 }
 
-// New returns an NVA that programs nothing until Apply.
+// New returns an NVA that programs nothing until Apply. It refuses options that
+// are out of bounds, with all reasons.
 func New(o Options) (*NVA, error) {
-	nve, err := p4.NVE()
-	if err != nil {
-		return nil, err
-	}
-	transit, err := p4.Transit()
-	if err != nil {
+	nve, errNVE := load(p4.NVE())
+	transit, errTransit := load(p4.Transit())
+	if err := errors.Join(errNVE, errTransit, o.Render.Check()); err != nil {
 		return nil, err
 	}
 	o.ElectionID = cmp.Or(o.ElectionID, 1)
@@ -122,12 +141,10 @@ func New(o Options) (*NVA, error) {
 		}
 	}
 	n := &NVA{
-		o:   o,
-		log: o.Log.With("nva", o.Name),
-		programs: map[intent.Role]*p4rt.Pipeline{
-			intent.RoleNVE:     {Info: nve.P4Info, DeviceConfig: nve.DeviceConfig},
-			intent.RoleTransit: {Info: transit.P4Info, DeviceConfig: transit.DeviceConfig},
-		},
+		o:         o,
+		log:       o.Log.With("nva", o.Name),
+		programs:  map[intent.Role]program{intent.RoleNVE: nve, intent.RoleTransit: transit},
+		asking:    make(chan struct{}, 1),
 		responder: miss.NewResponder(o.Responder),
 		receiver:  miss.NewReceiver(o.Receiver),
 		devices:   make(map[string]*managed),
@@ -162,111 +179,6 @@ func (n *NVA) Close() error {
 	return errors.Join(errs...)
 }
 
-// Apply makes in the intent, and returns when the tables of all managed
-// devices hold it. An invalid intent changes nothing; the error has all
-// reasons.
-func (n *NVA) Apply(ctx context.Context, in intent.Intent) error {
-	if err := n.Set(in); err != nil {
-		return err
-	}
-	return n.InSync(ctx)
-}
-
-// Set makes in the intent and returns at once; the devices follow.
-func (n *NVA) Set(in intent.Intent) error {
-	if err := in.Validate(); err != nil {
-		return err
-	}
-	in = in.Resolved()
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.closed {
-		return ErrClosed
-	}
-	return n.set(in)
-}
-
-// set replaces the intent and renders all. The lock is held.
-func (n *NVA) set(in intent.Intent) error {
-	network := miss.NewNetwork(&in, &n.overrides)
-	n.overrides.Settle(network)
-	rendered, err := n.renderAll(&in)
-	if err != nil {
-		return err
-	}
-	n.intent, n.network = &in, network
-	if err := n.enlist(); err != nil {
-		return err
-	}
-	for name, entities := range rendered {
-		n.fleet.Target(name, entities)
-	}
-	return n.advance()
-}
-
-// enlist starts sessions with the devices that the intent has new, and ends
-// those with devices that it has no more or at another place.
-func (n *NVA) enlist() error {
-	for name, m := range n.devices {
-		d, ok := n.intent.Device(name)
-		if ok && d.P4Runtime == m.spec.P4Runtime && d.Role == m.spec.Role {
-			continue
-		}
-		m.stop()
-		delete(n.devices, name)
-		n.fleet.Forget(name)
-		n.running.Go(func() {
-			<-m.done
-			if err := m.Close(); err != nil {
-				n.log.Warn("closing a session", "device", name, "err", err)
-			}
-		})
-	}
-	for _, d := range n.intent.Devices {
-		if !d.Managed() || n.devices[d.Name] != nil {
-			continue
-		}
-		if err := n.start(d); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (n *NVA) start(d intent.Device) error {
-	m := &managed{spec: d, done: make(chan struct{})}
-	var err error
-	m.Device, err = n.o.Dial(d, device.Options{
-		Session: p4rt.Options{
-			Name:       d.Name,
-			DeviceID:   d.P4Runtime.DeviceID,
-			ElectionID: p4rt.ElectionID{Low: n.o.ElectionID},
-			Pipeline:   n.programs[d.Role],
-			Log:        n.o.Log,
-		},
-		Audit:    n.o.Audit,
-		PacketIn: n.packetIn(m),
-		Digest:   n.digest(m),
-		Repair: func(diff device.Difference) {
-			n.log.Warn("device differed from what it should hold", "device", d.Name, "kind", diff.Kind, "entity", diff.Text)
-		},
-	})
-	if err != nil {
-		return fmt.Errorf("device %s: %w", d.Name, err)
-	}
-	n.devices[d.Name] = m
-	ctx, stop := context.WithCancel(n.ctx)
-	m.stop = stop
-	n.running.Go(func() { n.follow(ctx, m) })
-	n.running.Go(func() {
-		defer close(m.done)
-		if err := m.Run(ctx); err != nil && ctx.Err() == nil {
-			n.log.Error("session ended", "device", d.Name, "err", err)
-		}
-	})
-	return nil
-}
-
 // follow lets the fleet advance as a device does.
 func (n *NVA) follow(ctx context.Context, m *managed) {
 	for s := range m.Watch(ctx) {
@@ -283,8 +195,9 @@ func (n *NVA) follow(ctx context.Context, m *managed) {
 	}
 }
 
-// InSync returns when the tables of all managed devices hold the intent of now.
-// Its error names the devices that do not, and why.
+// InSync returns when the tables of all managed devices hold the intent of now
+// and nothing else. Its error names the devices that do not, and why; it does
+// not wait for devices that refuse what they were handed.
 func (n *NVA) InSync(ctx context.Context) error {
 	for {
 		n.mu.Lock()

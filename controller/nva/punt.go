@@ -31,7 +31,10 @@ func (n *NVA) packetIn(m *managed) func(context.Context, *p4v1.PacketIn) {
 			Frame:  in.GetPayload(),
 			At:     time.Now(),
 		}
-		refresh := n.punt(m, p)
+		port, frame, refresh := n.punt(m, p)
+		if frame != nil {
+			n.send(m, port, frame)
+		}
 		if refresh {
 			n.refresh(ctx, m)
 		}
@@ -41,41 +44,42 @@ func (n *NVA) packetIn(m *managed) func(context.Context, *p4v1.PacketIn) {
 	}
 }
 
-// punt decides about one packet, and reports whether the intent should be
-// asked for anew.
-func (n *NVA) punt(m *managed, p miss.Punt) (refresh bool) {
+// punt decides about one packet. It returns a frame to send out of a port of the
+// device, if any, and whether the intent should be asked for anew.
+func (n *NVA) punt(m *managed, p miss.Punt) (port uint16, frame []byte, refresh bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if p.Reason == miss.NVGREExt {
-		return n.receive(p)
+		return 0, nil, n.receive(p)
 	}
 	a := n.responder.Respond(n.network, p)
 	n.log.Info("miss", "device", p.Device, "reason", p.Reason, "outcome", a.Outcome,
 		"peer", a.Peer, "vni", a.VNI, "mac", a.MAC, "target", a.Target)
 	if a.Frame != nil {
-		n.send(m, a.Port, a.Frame)
+		m.sent++ // before it can arrive
 	}
 	if peer := n.devices[a.Refresh.Device]; peer != nil {
 		// No message will make the sender send elsewhere, but we can: its
 		// tables are not as they should be, or are just being written.
 		n.n.refreshes++
-		n.again(a.Refresh.Device)
+		n.logged(n.again(a.Refresh.Device))
 		peer.Audit()
 	}
-	return false
+	return a.Port, a.Frame, false
 }
 
-// send puts a frame out of a device's port. The lock is held.
+// send puts a frame out of a device's port. It waits for the device to take it.
 func (n *NVA) send(m *managed, port uint16, frame []byte) {
 	md, err := nve.PacketOut{EgressPort: port}.Encode()
 	if err == nil {
-		m.sent++
 		err = m.PacketOut(&p4v1.PacketOut{Payload: frame, Metadata: md})
 	}
 	if err != nil {
+		n.log.Warn("packet-out", "device", m.Name(), "port", port, "err", err)
+		n.mu.Lock()
+		defer n.mu.Unlock()
 		m.sent--
 		n.n.unsent++
-		n.log.Warn("packet-out", "device", m.Name(), "port", port, "err", err)
 	}
 }
 
@@ -97,12 +101,15 @@ func (n *NVA) receive(p miss.Punt) (refresh bool) {
 			n.log.Warn("redirect not followed", "device", p.Device, "err", err)
 		}
 		if changed {
-			n.again(p.Device)
+			n.logged(n.again(p.Device))
 			n.expireLater()
 		}
 	}
 	return d.Action == miss.Refresh
 }
+
+// askWithin is how long the inventory may take to answer.
+const askWithin = 10 * time.Second
 
 // refresh asks where intents come from, and makes the device's tables what
 // they should be by the answer, whatever they are now.
@@ -111,11 +118,7 @@ func (n *NVA) refresh(ctx context.Context, m *managed) {
 	n.n.refreshes++
 	n.mu.Unlock()
 	if n.o.Inventory != nil {
-		in, err := n.o.Inventory(ctx)
-		if err == nil {
-			err = n.Set(in)
-		}
-		if err != nil {
+		if err := n.ask(ctx); err != nil {
 			// The intent that we have stays; what is wrong is the inventory's.
 			n.log.Warn("refreshing the intent", "err", err)
 		}
@@ -123,25 +126,36 @@ func (n *NVA) refresh(ctx context.Context, m *managed) {
 	m.Audit()
 }
 
+// ask asks the inventory, unless somebody does: who comes meanwhile asks after
+// him.
+func (n *NVA) ask(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	select {
+	case n.asking <- struct{}{}:
+		defer func() { <-n.asking }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	n.mu.Lock()
+	sets := n.sets
+	n.mu.Unlock()
+	in, err := n.o.Inventory(ctx)
+	if err != nil {
+		return err
+	}
+	return n.set(in, &sets)
+}
+
 // expireLater arranges for the next override to end. The lock is held.
 func (n *NVA) expireLater() {
-	if n.expiry != nil {
-		n.expiry.Stop()
-		n.expiry = nil
-	}
-	next, ok := n.overrides.Next()
-	if !ok || n.closed {
-		return
-	}
-	n.expiry = time.AfterFunc(time.Until(next), func() {
-		n.mu.Lock()
-		defer n.mu.Unlock()
+	n.expiry = n.later(n.expiry, n.overrides.Next, func() {
 		var devices []string
 		for _, p := range n.overrides.Expire(time.Now()) {
 			n.log.Info("redirect not confirmed: back to the intent", "device", p.Device, "vni", p.VNI, "mac", p.MAC)
 			devices = append(devices, p.Device)
 		}
-		n.again(devices...)
+		n.logged(n.again(devices...))
 		n.expireLater()
 	})
 }

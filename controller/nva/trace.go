@@ -18,18 +18,27 @@ type Sighting struct {
 // maxSightings bounds what is kept of path traces.
 const maxSightings = 1024
 
-// traces are the newest sightings.
+// traces are the newest sightings: the i-th of all is at i modulo maxSightings.
 type traces struct {
 	seen  []Sighting
 	total uint64
 }
 
 func (t *traces) add(s Sighting) {
-	t.total++
-	if len(t.seen) >= maxSightings {
-		t.seen = slices.Delete(t.seen, 0, len(t.seen)-maxSightings+1)
+	if len(t.seen) < maxSightings {
+		t.seen = append(t.seen, s)
+	} else {
+		t.seen[t.total%maxSightings] = s
 	}
-	t.seen = append(t.seen, s)
+	t.total++
+}
+
+func (t *traces) newest() []Sighting {
+	oldest := int(t.total % maxSightings)
+	if len(t.seen) < maxSightings {
+		oldest = 0
+	}
+	return slices.Concat(t.seen[oldest:], t.seen[:oldest])
 }
 
 // digest returns the handler of a device's path traces.
@@ -52,5 +61,5 @@ func (n *NVA) digest(m *managed) func(context.Context, *p4v1.DigestList) {
 func (n *NVA) Sightings() []Sighting {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return slices.Clone(n.traces.seen)
+	return n.traces.newest()
 }

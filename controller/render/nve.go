@@ -3,6 +3,7 @@ package render
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -61,6 +62,10 @@ type tunnel struct {
 	port   uint16
 }
 
+func (t tunnel) compare(u tunnel) int {
+	return cmp.Or(cmp.Compare(t.port, u.port), cmp.Compare(t.number, u.number))
+}
+
 // network is a virtual network with what the intent says of it.
 type network struct {
 	intent.VirtualNetwork
@@ -104,7 +109,6 @@ func (r *renderer) networks() []*network {
 func (e *edge) virtualNetwork(vn *network) {
 	e.add(nve.VirtualNetworkKey{VNI: uint32(vn.VNI)}.Member())
 	var toAll, toLocal []tables.Replica
-	var needs []string
 	for _, other := range vn.members {
 		if other == e.self.Name {
 			continue
@@ -112,9 +116,13 @@ func (e *edge) virtualNetwork(vn *network) {
 		e.source(vn, other)
 		if t, ok := e.towards(vn, other); ok {
 			vn.ways[other] = t
-			toAll = append(toAll, tables.Replica{Port: uint32(t.port), Instance: uint32(t.number)})
-			needs = append(needs, other)
 		}
+	}
+	// In the canonical order of replicas, in which those to tenants follow.
+	others := slices.SortedFunc(maps.Keys(vn.ways), func(a, b string) int { return vn.ways[a].compare(vn.ways[b]) })
+	for _, other := range others {
+		t := vn.ways[other]
+		toAll = append(toAll, tables.Replica{Port: uint32(t.port), Instance: uint32(t.number)})
 	}
 	for _, ep := range vn.endpoints {
 		if ep.Device == e.self.Name {
@@ -125,7 +133,8 @@ func (e *edge) virtualNetwork(vn *network) {
 			e.remote(vn, ep)
 		}
 	}
-	e.flood(vn, "all", false, append(toAll, toLocal...), needs)
+	slices.SortFunc(toLocal, func(a, b tables.Replica) int { return cmp.Compare(a.Port, b.Port) })
+	e.flood(vn, "all", false, append(toAll, toLocal...), others)
 	e.flood(vn, "local", true, toLocal, nil)
 	e.policies(vn)
 }

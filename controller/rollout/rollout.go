@@ -7,12 +7,16 @@
 //
 //	prepare  what is received by, and all that sends nowhere yet, comes first
 //	switch   what sends to an NVE changes once that NVE is prepared
-//	retire   what is no longer wanted goes once every sender has switched, and
-//	         what they had sent before has arrived
+//	retire   what is no longer wanted goes once nobody sends by it any more, and
+//	         what was sent has arrived
 //
 // So a sender uses a layout, or an endpoint's new place, only when the receiver
 // holds it, and a receiver lets go of the old one only when nobody uses it. A
-// controller that is interrupted anywhere decides the same again.
+// controller that is interrupted anywhere decides the same again: it begins with
+// what it finds on the devices.
+//
+// A device that does not answer holds up no more than it must: what sends to it
+// waits, and what it may still send by stays where it sends to.
 package rollout
 
 import (
@@ -30,31 +34,10 @@ type Fleet struct {
 	// receivers keep the old after the last sender has switched.
 	Drain time.Duration
 
-	devices  map[string]*progress
-	switched time.Time // when all had switched; zero while some have not
+	devices map[string]*progress
 }
 
-// progress is how far one device is.
-type progress struct {
-	target []render.Desired
-	held   map[string]render.Desired // handed last, by key; nil before the first time
-	stage  stage
-	// preparedAt and at are the revisions under which the device was prepared,
-	// and handed its stage; watermark is the one that its tables reflect.
-	preparedAt, at, watermark uint64
-}
-
-// stage is what a device has been handed of its target.
-type stage uint8
-
-const (
-	stale    stage = iota // nothing of it yet
-	prepared              // all but what waits for other devices
-	switched              // all, and what is to go
-	final                 // just the target
-)
-
-// Hand is what a device is to hold next.
+// Hand is what a device is to hold next, in no order.
 type Hand struct {
 	Device   string
 	Entities []tables.Entity
@@ -70,7 +53,17 @@ func (f *Fleet) Target(device string, target []render.Desired) {
 		p = new(progress)
 		f.devices[device] = p
 	}
-	p.target, p.stage = target, stale
+	p.aim(target)
+}
+
+// Found tells what a device holds that nobody here has handed it anything yet.
+// Until then it is handed nothing, since nobody can tell what it needs.
+// Afterwards Found changes nothing: what the device was handed is what it will
+// hold, whatever it has lost or others have done to it.
+func (f *Fleet) Found(device string, entities []tables.Entity) {
+	if p := f.devices[device]; p != nil && p.held == nil {
+		p.found(entities)
+	}
 }
 
 // Forget drops a device that is not managed any more.
@@ -80,16 +73,17 @@ func (f *Fleet) Forget(device string) { delete(f.devices, device) }
 func (f *Fleet) Reached(device string, watermark uint64) {
 	if p := f.devices[device]; p != nil {
 		p.watermark = watermark
+		if p.arrived() {
+			p.settle()
+		}
 	}
 }
 
-// done reports whether a device's tables reflect a stage of its target.
-func (p *progress) done(s stage) bool { return p.stage >= s && p.watermark >= p.at }
-
-// Settled reports whether every device holds its target.
+// Settled reports whether every device holds its target, and nothing else of
+// ours.
 func (f *Fleet) Settled() bool {
 	for _, p := range f.devices {
-		if !p.done(final) {
+		if !p.arrived() || len(p.waiting) > 0 || len(p.unwanted) > 0 {
 			return false
 		}
 	}
@@ -97,11 +91,11 @@ func (f *Fleet) Settled() bool {
 }
 
 // Pending returns the devices that others wait for, sorted: those whose tables
-// do not reflect yet what they were handed.
+// do not reflect yet what they were handed, or that were handed nothing.
 func (f *Fleet) Pending() []string {
 	var names []string
 	for name, p := range f.devices {
-		if p.watermark < p.at || p.stage == stale {
+		if !p.arrived() {
 			names = append(names, name)
 		}
 	}
@@ -110,53 +104,83 @@ func (f *Fleet) Pending() []string {
 }
 
 // Advance returns what devices are to be handed now, as revision, and takes it
-// as handed. It returns nothing if all have to wait, or have arrived.
+// as handed. It returns nothing if all have to wait, or have arrived. Revisions
+// rise from 1.
 func (f *Fleet) Advance(revision uint64, now time.Time) []Hand {
 	ready := func(device string) bool {
 		p := f.devices[device]
 		// Nobody can tell of an NVE of another authority.
-		return p == nil || p.stage >= prepared && p.watermark >= p.preparedAt
+		return p == nil || p.prepared()
 	}
-	retire := f.drained(now)
+	l := f.look(now)
 	var hands []Hand
 	for _, name := range f.names() {
 		p := f.devices[name]
-		fresh := p.stage == stale
-		if h, ok := p.advance(ready, retire); ok {
-			p.at = revision
-			if fresh {
-				p.preparedAt = revision
-			}
-			hands = append(hands, Hand{name, h})
+		if p.held == nil {
+			continue
 		}
+		changed := p.fresh
+		changed = p.swap(ready) || changed
+		if !p.quiet.IsZero() && now.Sub(p.quiet) >= f.Drain {
+			changed = p.retire(!l.unknown) || changed
+		}
+		if !changed {
+			continue
+		}
+		p.at = revision
+		if p.fresh {
+			p.fresh, p.preparedAt = false, revision
+		}
+		hands = append(hands, Hand{name, p.entities()})
 	}
 	return hands
 }
 
-// drained reports whether nobody sends what is to be retired, nor has anything
-// of it under way.
-func (f *Fleet) drained(now time.Time) bool {
+// look is what all devices together mean to each.
+type look struct {
+	left    map[string]bool // NVEs to which somebody may send by what he is to leave
+	all     bool            // somebody may do so to any
+	unknown bool            // there is a device of which nobody knows what it holds
+}
+
+// look also notes for each device since when nobody leaves it.
+func (f *Fleet) look(now time.Time) look {
+	l := look{left: make(map[string]bool)}
 	for _, p := range f.devices {
-		if !p.done(switched) {
-			f.switched = time.Time{}
-			return false
+		l.unknown = l.unknown || p.held == nil
+		l.all = l.all || p.leavesAny
+		for name := range p.leaves {
+			l.left[name] = true
 		}
 	}
-	if f.switched.IsZero() {
-		f.switched = now
+	for name, p := range f.devices {
+		switch {
+		// Its own rows for sending hold some of those that need nobody.
+		case l.all || l.left[name] || len(p.waiting) > 0 || p.fresh:
+			p.quiet = time.Time{}
+		case p.quiet.IsZero():
+			p.quiet = now
+		}
 	}
-	return now.Sub(f.switched) >= f.Drain
+	return l
 }
 
 // Next returns when Advance is to be called although no device has come
 // further, and false if that is of no use.
-func (f *Fleet) Next() (time.Time, bool) {
+func (f *Fleet) Next() (next time.Time, ok bool) {
+	unknown := false
 	for _, p := range f.devices {
-		if p.stage == switched && !f.switched.IsZero() {
-			return f.switched.Add(f.Drain), true
+		unknown = unknown || p.held == nil
+	}
+	for _, p := range f.devices {
+		if p.quiet.IsZero() || !p.retirable(!unknown) {
+			continue
+		}
+		if at := p.quiet.Add(f.Drain); !ok || at.Before(next) {
+			next, ok = at, true
 		}
 	}
-	return time.Time{}, false
+	return next, ok
 }
 
 func (f *Fleet) names() []string {
@@ -166,59 +190,4 @@ func (f *Fleet) names() []string {
 	}
 	slices.Sort(names)
 	return names
-}
-
-// advance moves a device on as far as it may go, and returns what it is to hold
-// if that is something new.
-func (p *progress) advance(ready func(string) bool, retire bool) ([]tables.Entity, bool) {
-	if p.stage == final || p.stage == switched && !retire {
-		return nil, false
-	}
-	if p.stage == switched {
-		p.stage = final
-		clear(p.held)
-		for _, d := range p.target {
-			p.held[d.Key()] = d
-		}
-		return entities(p.held), true
-	}
-	// What a device holds that we never handed anything is not known here. If
-	// it is this controller's from before, it is the target or nearly so, and
-	// to hold parts of it back would take them away.
-	first := p.held == nil
-	if first {
-		p.held = make(map[string]render.Desired, len(p.target))
-	}
-	waits := false
-	changed := p.stage == stale
-	p.stage = max(p.stage, prepared)
-	for _, d := range p.target {
-		key := d.Key()
-		old, held := p.held[key]
-		if held && tables.Same(old.Entity, d.Entity) {
-			continue
-		}
-		if !first && slices.ContainsFunc(d.Needs, func(n string) bool { return !ready(n) }) {
-			waits = true // what it has goes on as it is
-			continue
-		}
-		p.held[key] = d
-		changed = true
-	}
-	switch {
-	case waits:
-	case len(p.held) > len(p.target):
-		p.stage = switched
-	default:
-		p.stage = final // nothing is to go
-	}
-	return entities(p.held), changed
-}
-
-func entities(held map[string]render.Desired) []tables.Entity {
-	out := make([]tables.Entity, 0, len(held))
-	for _, d := range held {
-		out = append(out, d.Entity)
-	}
-	return out
 }
