@@ -42,13 +42,15 @@ control FromTenant(inout headers_t hdr,
             meta.vlan = (vlan_t)hdr.tenant_vlan.vid;
             meta.tenant_length = meta.tenant_length - 4;
         }
-        if (!hdr.tenant_ethernet.isValid()) {
+        if (!hdr.tenant_ethernet.isValid()
+            || (hdr.tenant_ethernet.ether_type == ETHERTYPE_VLAN && !hdr.tenant_vlan.isValid())) {
             meta.verdict = DROP;
             meta.reason = DROP_MALFORMED;
-        } else if (hdr.tenant_vlan.isValid() &&
-                   (hdr.tenant_vlan.ether_type == ETHERTYPE_VLAN || hdr.tenant_vlan.ether_type == ETHERTYPE_QINQ)) {
-            // One tag names a VN; what a second one would mean there, no tunnel
-            // may carry.
+        } else if (hdr.tenant_ethernet.ether_type == ETHERTYPE_QINQ
+                   || (hdr.tenant_vlan.isValid()
+                       && (hdr.tenant_vlan.ether_type == ETHERTYPE_VLAN || hdr.tenant_vlan.ether_type == ETHERTYPE_QINQ))) {
+            // One customer tag names a VN; what another would mean there, no
+            // tunnel may carry.
             meta.verdict = DROP;
             meta.reason = DROP_INNER_VLAN;
         } else if (!attachment.apply().hit) {

@@ -164,7 +164,7 @@ control FromUnderlay(inout headers_t hdr,
             } else if (!allowed) {
                 meta.verdict = DROP;
                 meta.reason = DROP_SOURCE;
-            } else if (hdr.tenant_vlan.isValid()) {
+            } else if (hdr.tenant_ethernet.ether_type == ETHERTYPE_VLAN || hdr.tenant_ethernet.ether_type == ETHERTYPE_QINQ) {
                 meta.verdict = DROP;
                 meta.reason = DROP_INNER_VLAN;
             } else if (hdr.geneve.isValid() && hdr.geneve.opt_len != 0) {

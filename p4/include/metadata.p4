@@ -18,7 +18,7 @@ const reason_t DROP_NOT_LOCAL       = 3;   // outer destination is no provider a
 const reason_t DROP_NOT_A_TUNNEL    = 4;   // neither Geneve nor NVGRE with an Ethernet payload
 const reason_t DROP_FRAGMENT        = 5;   // tunnels are not reassembled (RFC 7637 section 4.4)
 const reason_t DROP_SOURCE          = 6;   // this provider address may not send into this VN
-const reason_t DROP_INNER_VLAN      = 7;   // a tag inside a tunnel, or a second one outside (RFC 7637 section 3.3)
+const reason_t DROP_INNER_VLAN      = 7;   // a tag inside a tunnel, or one that would get there (RFC 7637 section 3.3)
 const reason_t DROP_CRITICAL_OPTION = 8;   // C=1, no layout row, and configured to drop
 const reason_t DROP_POLICY          = 9;   // group policy
 const reason_t DROP_ECN             = 10;  // outer CE over a tenant that cannot do ECN (RFC 6040)

@@ -121,7 +121,7 @@ func TestSendTruncated(t *testing.T) {
 	}
 	tagged := tenant{from: "blue-2", to: "blue-3", tag: "8100 0007"}.bytes(t)
 	for n := 14; n < 18; n++ {
-		if got, want := d.process(257, tagged[:n]), dropped("attachment"); !slices.Equal(want, got) {
+		if got, want := d.process(257, tagged[:n]), dropped("malformed"); !slices.Equal(want, got) {
 			t.Errorf("a tag cut off, %d bytes: %q", n, got)
 		}
 	}

@@ -55,6 +55,7 @@ func TestNVGREReceive(t *testing.T) {
 		{"inner 802.1Q tag, RFC 7637 3.3", 1, in(tunnel{inner: tenant{from: "red-3", to: "red-1", tag: "8100 0008"}.bytes(t)}), dropped("inner-vlan")},
 		{"inner priority tag, RFC 7637 3.3", 1, in(tunnel{inner: tenant{from: "red-3", to: "red-1", tag: "8100 e000"}.bytes(t)}), dropped("inner-vlan")},
 		{"inner 802.1ad tag, RFC 7637 3.3", 1, in(tunnel{inner: tenant{from: "red-3", to: "red-1", tag: "88a8 0008"}.bytes(t)}), dropped("inner-vlan")},
+		{"inner tag that is cut off, RFC 7637 3.3", 1, in(tunnel{inner: be(frame[:12], "8100 00")}), dropped("inner-vlan")},
 		{"first fragment, RFC 7637 4.4", 1, in(tunnel{fragment: 0x2000}), dropped("fragment")},
 		{"later fragment, RFC 7637 4.4", 1, in(tunnel{fragment: 0x0001}), dropped("fragment")},
 		{"VSID of no VN here", 1, in(tunnel{vni: 0xfffffe}), punted("unknown-vn", 1, in(tunnel{vni: 0xfffffe}))},

@@ -165,6 +165,8 @@ func TestSendLocally(t *testing.T) {
 		{"no tag where the port has only tagged VNs", 257, tenant{from: "blue-2", to: "blue-3"}.bytes(t), dropped("attachment")},
 		{"a port without a VN", 300, tenant{from: "blue-1", to: "blue-3"}.bytes(t), dropped("attachment")},
 		{"two tags, RFC 7637 3.3", 257, tenant{from: "blue-2", to: "blue-3", tag: "8100 0007 8100 0008"}.bytes(t), dropped("inner-vlan")},
+		{"a service tag behind the port's, RFC 7637 3.3", 257, tenant{from: "blue-2", to: "blue-3", tag: "8100 0007 88a8 0008"}.bytes(t), dropped("inner-vlan")},
+		{"a service tag alone, RFC 7637 3.3", 257, tenant{from: "blue-2", to: "blue-3", tag: "88a8 0007"}.bytes(t), dropped("inner-vlan")},
 		{"a service tag before the port's, RFC 7637 3.3", 257, tenant{from: "blue-2", to: "blue-3", tag: "88a8 0007 8100 0008"}.bytes(t), dropped("inner-vlan")},
 	})
 }
