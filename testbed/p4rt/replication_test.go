@@ -72,7 +72,7 @@ func TestMulticastGroups(t *testing.T) {
 		{"MODIFY missing", f.modify(multicast(6, "")), codes.NotFound},
 		{"DELETE missing", f.delete(multicast(6, "")), codes.NotFound},
 		{"group id 0", f.insert(multicast(0, "")), codes.InvalidArgument},
-		{"group id beyond the target", f.insert(multicast(65536, "")), codes.InvalidArgument},
+		{"group id beyond the target", f.insert(multicast(32768, "")), codes.OutOfRange},
 		{"replica without port", f.insert(multicast(6, `replicas { instance: 1 }`)), codes.InvalidArgument},
 		{"port 0", f.insert(multicast(6, `replicas { port: "\x00" }`)), codes.InvalidArgument},
 		{"port out of range", f.insert(multicast(6, `replicas { port: "\x01\x00\x00\x00\x00" }`)), codes.InvalidArgument},

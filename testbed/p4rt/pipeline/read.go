@@ -120,7 +120,7 @@ func (p *Pipeline) readCounters(e *p4v1.CounterEntry, yield func(*p4v1.Entity)) 
 				return code(err)
 			}
 			yield(&p4v1.Entity{Entity: &p4v1.Entity_CounterEntry{CounterEntry: &p4v1.CounterEntry{
-				CounterId: c.ID, Index: &p4v1.Index{Index: int64(i)}, Data: wireCounter(v)}}})
+				CounterId: c.ID, Index: &p4v1.Index{Index: int64(i)}, Data: wireCounter(c.Unit, v)}}})
 		}
 	}
 	return nil

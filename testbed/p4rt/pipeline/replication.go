@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	maxGroup   = math.MaxUint16 // of bit<16> mcast_grp
-	maxSession = 1<<15 - 1      // bmv2's clone session ids
-	sdnPortCPU = 0xffff_fffd    // SDN_PORT_CPU
+	maxGroup   = 1<<15 - 1   // the rest of bit<16> mcast_grp is PI's, for clones
+	maxSession = 1<<15 - 1   // bmv2's clone session ids
+	sdnPortCPU = 0xffff_fffd // SDN_PORT_CPU
 )
 
 // portOf reads a port number.
@@ -186,8 +186,11 @@ func (p *Pipeline) writeReplication(op p4v1.Update_Type, e *p4v1.PacketReplicati
 
 func (p *Pipeline) writeMulticast(op p4v1.Update_Type, e *p4v1.MulticastGroupEntry, j *journal) error {
 	id := e.GetMulticastGroupId()
-	if id == 0 || id > maxGroup {
-		return refusal.New(codes.InvalidArgument, "multicast group id %d is not in 1..%d", id, maxGroup)
+	switch {
+	case id == 0:
+		return refusal.New(codes.InvalidArgument, "multicast group id 0 is no group")
+	case id > maxGroup:
+		return refusal.New(codes.OutOfRange, "multicast group id %d is not in 1..%d", id, maxGroup)
 	}
 	old, exists := p.groups.get(id)
 	n := &p4v1.MulticastGroupEntry{MulticastGroupId: id, Metadata: e.GetMetadata()}

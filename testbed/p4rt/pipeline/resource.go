@@ -41,8 +41,17 @@ func engineCounter(c *p4v1.CounterData) engine.CounterData {
 	return engine.CounterData{Packets: uint64(c.GetPacketCount()), Bytes: uint64(c.GetByteCount())}
 }
 
-func wireCounter(c engine.CounterData) *p4v1.CounterData {
-	return &p4v1.CounterData{PacketCount: int64(c.Packets), ByteCount: int64(c.Bytes)}
+// wireCounter returns what a counter of some unit tells. The engine, like bmv2,
+// counts both.
+func wireCounter(unit p4configv1.CounterSpec_Unit, c engine.CounterData) *p4v1.CounterData {
+	out := &p4v1.CounterData{PacketCount: int64(c.Packets), ByteCount: int64(c.Bytes)}
+	switch unit {
+	case p4configv1.CounterSpec_PACKETS:
+		out.ByteCount = 0
+	case p4configv1.CounterSpec_BYTES:
+		out.PacketCount = 0
+	}
+	return out
 }
 
 // checkMeter checks a configuration against the type of its meter (section

@@ -303,7 +303,7 @@ func (t *table) counter(e *entry) (*p4v1.CounterData, error) {
 	if err != nil {
 		return nil, code(err)
 	}
-	return wireCounter(c), nil
+	return wireCounter(t.Counter.Unit, c), nil
 }
 
 // writeDefault changes the default entry (section 9.1.3).
