@@ -18,7 +18,7 @@ func sixteen(bytes uint16) (sender, receiver capabilities.Capability, wanted cap
 	for i := range 16 {
 		t := geneve.OptionType{Class: 0xff01, Type: uint8(i), Len: uint8(1 + i*5%4)}
 		wanted.Options = append(wanted.Options, capabilities.WantedOption{
-			Name: fmt.Sprintf("option%d", i), Type: t, Required: i == 3, Weight: uint16(1 + i*7%11), Fields: []string{"group"},
+			Name: fmt.Sprintf("option%d", i), Type: t, Required: i == 3, Weight: uint16(1 + i*7%11), Words: []capabilities.WantedWord{{Field: "group"}},
 		})
 		rule.Options = append([]capabilities.OptionRange{capabilities.Exactly(t)}, rule.Options...)
 	}

@@ -81,7 +81,7 @@ type Limits struct {
 	InnerBytes uint16 `yaml:"innerBytes,omitempty"`
 }
 
-// Pool is a store of 4-byte words. An option takes as many as it has data words that are matched, and PerOption on top.
+// Pool is a store of 4-byte words. An option takes as many as it has data words (of a receiver, that are matched), and PerOption on top.
 type Pool struct {
 	Words uint8 `yaml:"words,required"`
 	// PerOption is what an option takes beside its data, such as 1 where its class is matched by a word of its own.

@@ -43,7 +43,13 @@ func (c *compiler) device(s side) {
 		}
 		c.add(constraint{
 			rule: s.rule(fmt.Sprintf("pools[%d]", i), "%s", says),
-			cost: c.costs(s, func(o WantedOption) int { return max(0, int(o.Type.Len)-int(o.Unread)) + int(p.PerOption) }),
+			cost: c.costs(s, func(o WantedOption) int {
+				words := int(o.Type.Len) + int(p.PerOption)
+				if s.part == PartReceiver {
+					words -= o.unread()
+				}
+				return words
+			}),
 			room: int(p.Words),
 		})
 	}
@@ -245,14 +251,19 @@ func (c *compiler) fields(s side) {
 	seen := c.looksAt(s)
 	said := map[string]bool{}
 	for _, o := range c.options {
-		for _, f := range o.Fields {
-			if f == "" || said[f] {
+		for _, w := range o.Words {
+			if !s.minds(w) || said[w.Field] {
 				continue
 			}
-			said[f] = true
-			c.field(s, f, words[f], leaf[f], seen)
+			said[w.Field] = true
+			c.field(s, w.Field, words[w.Field], leaf[w.Field], seen)
 		}
 	}
+}
+
+// minds reports whether the device has to do something with the word's field.
+func (s side) minds(w WantedWord) bool {
+	return w.Field != "" && !(w.Unread && s.part == PartReceiver)
 }
 
 func (c *compiler) field(s side, field string, words WordSet, leaf string, seen set) {
@@ -270,8 +281,8 @@ func (c *compiler) field(s side, field string, words WordSet, leaf string, seen 
 		if !seen.has(i) {
 			continue
 		}
-		for j, f := range o.Fields {
-			if f == field {
+		for j, w := range o.Words {
+			if w.Field == field && s.minds(w) {
 				k.at[i] &= words >> (1 + j) // behind the header and the words before
 			}
 		}

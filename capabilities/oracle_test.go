@@ -180,7 +180,12 @@ func (o *oracle) device(v map[string]bool, part, name, path string, d capabiliti
 	for i, p := range d.Pools {
 		used := 0
 		for _, w := range seen {
-			used += int(w.Type.Len) - min(int(w.Unread), int(w.Type.Len)) + int(p.PerOption)
+			used += int(w.Type.Len) + int(p.PerOption)
+			for _, x := range w.Words {
+				if x.Unread && part == "receiver" {
+					used--
+				}
+			}
 		}
 		item("pools", i, used > int(p.Words))
 	}
@@ -192,7 +197,7 @@ func (o *oracle) device(v map[string]bool, part, name, path string, d capabiliti
 	for i, r := range d.Order {
 		item("order", i, !o.ordered(r, seen, starts))
 	}
-	o.fields(d, seen, starts, broken, item)
+	o.fields(part, d, seen, starts, broken, item)
 }
 
 func (o *oracle) ordered(r capabilities.OrderRule, seen []capabilities.WantedOption, starts []int) bool {
@@ -225,13 +230,14 @@ func (o *oracle) ordered(r capabilities.OrderRule, seen []capabilities.WantedOpt
 	return true
 }
 
-func (o *oracle) fields(d capabilities.Direction, seen []capabilities.WantedOption, starts []int, broken func(string, bool), item func(string, int, bool)) {
+func (o *oracle) fields(part string, d capabilities.Direction, seen []capabilities.WantedOption, starts []int, broken func(string, bool), item func(string, int, bool)) {
 	if len(d.Fields) == 0 {
 		return
 	}
 	for i, w := range seen {
-		for j, field := range w.Fields {
-			if field == "" {
+		for j, x := range w.Words {
+			field := x.Field
+			if field == "" || x.Unread && part == "receiver" {
 				continue
 			}
 			k := slices.IndexFunc(d.Fields, func(f capabilities.FieldWords) bool { return f.Field == field })

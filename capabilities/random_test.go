@@ -100,10 +100,9 @@ func randomCapability(r *rand.Rand, name string) capabilities.Capability {
 func randomOption(r *rand.Rand, i int) capabilities.WantedOption {
 	w := capabilities.WantedOption{
 		Name: string(rune('a' + i)), Type: randomType(r), Required: r.IntN(4) == 0, Weight: uint16(r.IntN(4)), First: r.IntN(8) == 0,
-		Unread: uint8(sometimes(r, 4, func() int { return r.IntN(3) })),
 	}
 	for range w.Type.Len {
-		w.Fields = append(w.Fields, []string{"", "", "group", "origin"}[r.IntN(4)])
+		w.Words = append(w.Words, capabilities.WantedWord{Field: []string{"", "", "group", "origin"}[r.IntN(4)], Unread: r.IntN(5) == 0})
 	}
 	return w
 }

@@ -49,13 +49,30 @@ type WantedOption struct {
 	Weight   uint16 `yaml:"weight"`
 	// First has the option be the first of the packet if it is there.
 	First bool `yaml:"first"`
-	// Fields name, word by word, the field of the data plane that the option's data carry; "" and missing ones are constants.
-	Fields []string `yaml:"fields"`
-	// Unread is the number of data words that the receiver does not have to match, and needs no word of a pool for.
-	Unread uint8 `yaml:"unread"`
+	// Words describe the data, word by word. Those that are missing are constants that the receiver matches.
+	Words []WantedWord `yaml:"words"`
+}
+
+// WantedWord is one word of an option's data.
+type WantedWord struct {
+	// Field is the field of the data plane that stands in the word. Without one it is a constant.
+	Field string `yaml:"field"`
+	// Unread is set if the receiver does not have to read or match the word.
+	Unread bool `yaml:"unread"`
 }
 
 func (o WantedOption) value() int { return max(1, int(o.Weight)) }
+
+// unread returns the number of data words that the receiver does not have to match.
+func (o WantedOption) unread() int {
+	n := 0
+	for _, w := range o.Words[:min(len(o.Words), int(o.Type.Len))] {
+		if w.Unread {
+			n++
+		}
+	}
+	return n
+}
 
 // Layout is an ordered list of options that one NVE places for another.
 type Layout struct {
