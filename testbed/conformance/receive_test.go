@@ -108,6 +108,8 @@ func TestReceiveWhoAndWhere(t *testing.T) {
 		{"O=1 is for the endpoint itself, RFC 8926 3.4", 1, oam, punted("oam", 1, oam)},
 		{"O=1 whatever the payload is, RFC 8926 3.4", 1, oamOther, punted("oam", 1, oamOther)},
 		{"O=1 without a payload, RFC 8926 3.4", 1, oamEmpty, punted("oam", 1, oamEmpty)},
+		{"O=1 with options that the packet does not have", 1, tunnel{vni: blue, flags: control, options: unknown(4),
+			edit: func(b []byte) { b[8] = 0x3f }}.bytes(), dropped("malformed")},
 		{"O=1 for another address", 1, tunnel{vni: blue, to: stranger, flags: control, inner: frame}.bytes(), dropped("not-local")},
 	})
 }
@@ -195,6 +197,8 @@ func TestReceiveOuterIP(t *testing.T) {
 		{"IPv4 header of less than 20 bytes, RFC 791 3.1", 1, header(0, "44"), dropped("malformed")},
 		{"IPv6 version that is not 6, RFC 8200 3", 2, with(plain6, offsetIP, "40"), dropped("malformed")},
 		{"first fragment, RFC 8926 4.4.1", 1, tunnel{vni: blue, fragment: 0x2000, inner: blueFrame(t)}.bytes(), dropped("fragment")},
+		{"first fragment, whose UDP checksum is of more than came", 1,
+			with(tunnel{vni: blue, fragment: 0x2000, inner: blueFrame(t)}.bytes(), offsetUDP+4, "ffff dead"), dropped("fragment")},
 		{"later fragment, RFC 8926 4.4.1", 1, tunnel{vni: blue, fragment: 0x0010, inner: blueFrame(t)}.bytes(), dropped("fragment")},
 		{"fragment over IPv6, RFC 8200 4.5", 2, with(plain6, offsetIP+6, "2c"), dropped("fragment")},
 		{"without DF, RFC 791 3.1", 1, header(6, "0000"), leaves(256, blueFrame(t))},

@@ -102,9 +102,11 @@ func TestSendGeneve(t *testing.T) {
 	tcp := plain.bytes(t)
 	tcp[23] = 6
 	reseal(tcp[14:])
-	fragment := plain.bytes(t)
-	copy(fragment[20:], []byte{0x20, 0x05})
-	reseal(fragment[14:])
+	first, later := plain.bytes(t), plain.bytes(t)
+	copy(first[20:], []byte{0x20, 0x00})
+	copy(later[20:], []byte{0x00, 0x05})
+	reseal(first[14:])
+	reseal(later[14:])
 	// A tenant's own tunnels are frames like any other (RFC 8926 6).
 	geneve := be(endpoint(t, "blue-3"), endpoint(t, "blue-1"), tunnel{vni: green, flags: control, inner: greenFrame(t)}.bytes()[12:])
 	nvgre := be(endpoint(t, "blue-3"), endpoint(t, "blue-1"), tunnel{gre: true, vni: 0xffffff, inner: greenFrame(t)}.bytes()[12:])
@@ -125,7 +127,8 @@ func TestSendGeneve(t *testing.T) {
 		{"a tenant's Geneve packet is payload, RFC 8926 6", 256, geneve, to3(10, 1, geneve)},
 		{"a tenant's NVGRE packet is payload, RFC 7637 5", 256, nvgre, to3(10, 1, nvgre)},
 		{"a tenant's VXLAN packet is payload", 256, vxlan, to3(10, 1, vxlan)},
-		{"a tenant's fragment has no ports", 256, fragment, to3(10, 1, fragment)},
+		{"a tenant's first fragment goes by no ports", 256, first, to3(10, 1, first)},
+		{"nor do the later ones: all go one way", 256, later, to3(10, 1, later)},
 		{"IPv4 inside IPv6, another layout", 256, tenant{from: "blue-1", to: "blue-4"}.bytes(t),
 			leaves(2, toThird(tunnel{vni: blue, options: ports, inner: tenant{from: "blue-1", to: "blue-4"}.bytes(t)}))},
 		{"IPv6 inside IPv6", 256, tenant{from: "blue-1", to: "blue-4", v6: true}.bytes(t),
