@@ -1,0 +1,134 @@
+package differential
+
+import (
+	"bytes"
+	"slices"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/keyway-nve/keyway/controller/intent"
+	"github.com/keyway-nve/keyway/testbed/target"
+)
+
+// send gives both the same packets.
+func (c *testCase) send() {
+	c.t.Helper()
+	c.tenants()
+	var log []frame
+	for range *packets {
+		f := c.packet()
+		if len(f.data) == 0 {
+			continue
+		}
+		c.tally.packets++
+		log = append(log, f)
+		a, b := c.sides[0].process(c.t, f), c.sides[1].process(c.t, f)
+		c.tally.out += len(a)
+		if !slices.EqualFunc(a, b, func(a, b frame) bool { return compareFrames(a, b) == 0 }) {
+			c.fault("packet %d, %v:\nembedded %v\nbmv2     %v", len(log), f, a, b)
+		}
+	}
+	_, digests := c.sides[1].told(0, 0)
+	a, x := c.sides[0].told(0, len(digests))
+	b, y := c.sides[1].told(len(a), len(x))
+	c.tally.digests += len(x)
+	if !slices.Equal(x, y) {
+		c.fault("digests %q, bmv2 %q", x, y)
+	}
+	c.tally.punted += len(a)
+	if len(a) != len(b) {
+		c.fault("%d packet-ins, bmv2 %d", len(a), len(b))
+	}
+	for i := range min(len(a), len(b)) {
+		if compareFrames(a[i], b[i]) != 0 {
+			c.fault("packet-in %d: %v, bmv2 %v", i, a[i], b[i])
+		}
+	}
+}
+
+// packet draws a packet.
+func (c *testCase) packet() frame {
+	f := frame{port: uint32(pick(c.r, 1, 2, 3, 255, 256, 300, 509))}
+	if len(c.pool) > 0 && !chance(c.r, 2) {
+		f = c.pool[c.r.IntN(len(c.pool))]
+	} else {
+		f.data = make([]byte, c.r.IntN(100))
+		for i := range f.data {
+			f.data[i] = byte(c.r.Uint32())
+		}
+	}
+	switch c.r.IntN(20) {
+	case 0, 1, 2, 3, 4, 5, 6, 7:
+	case 8, 9:
+		f.data = f.data[:c.r.IntN(len(f.data)+1)]
+	case 10:
+		f = frame{cpuPort, packetOut(c.r, f.data)}
+	case 11:
+		f.port = uint32(pick(c.r, 1, 2, 3, 4, 5, 256, 260))
+	case 12, 13, 14:
+		f.data = mutate(c.r, f.data)
+	default:
+		if b := c.meddle(f.data); b != nil {
+			f.data = b
+		}
+	}
+	return f
+}
+
+// tenants fills the pool: with what tenants send into the device, and with what
+// arrives there of what they send into others.
+func (c *testCase) tenants() {
+	c.t.Helper()
+	others := map[string]*target.Target{}
+	var arrive func(device string, port uint32, data []byte)
+	arrive = func(device string, port uint32, data []byte) {
+		if device == c.device.Name {
+			c.pool = append(c.pool, frame{port, bytes.Clone(data)})
+		} else if o := others[device]; o != nil {
+			o.Inject(port, data)
+		}
+	}
+	for _, d := range c.in.Devices {
+		if d.Name != c.device.Name {
+			others[d.Name] = c.other(d, arrive)
+		}
+	}
+	for range 100 {
+		from, to := c.in.Endpoints[c.r.IntN(len(c.in.Endpoints))], c.in.Endpoints[c.r.IntN(len(c.in.Endpoints))]
+		arrive(from.Device, uint32(from.Port), tenantFrame(c.r, from, to))
+	}
+}
+
+// other runs another device of the fabric.
+func (c *testCase) other(d intent.Device, arrive func(string, uint32, []byte)) *target.Target {
+	c.t.Helper()
+	sw, err := target.New(target.Options{DeviceID: deviceID, CPUPort: cpuPort, DropPort: dropPort, Output: func(port uint32, data []byte) {
+		for _, p := range d.Ports {
+			if uint32(p.Number) == port && p.Neighbor.Device != "" {
+				arrive(p.Neighbor.Device, uint32(p.Neighbor.Port), bytes.Clone(data))
+			}
+		}
+	}})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if err := sw.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() { _ = sw.Close() })
+	conn, err := sw.Dial()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	s := newSide(d.Name)
+	s.connect(c.t, conn)
+	info, config := program(c.t, c.loads[d.Role])
+	s.push(c.t, info, config)
+	_, us := c.rendered(d)
+	for _, u := range us {
+		if code, said := s.write(c.t.Context(), u); code != codes.OK {
+			c.t.Fatalf("%s: %v: %v %s", d.Name, u, code, said)
+		}
+	}
+	return sw
+}
