@@ -47,11 +47,13 @@ func (c *compiler) spare(keep []bool, fixed set) {
 	}
 }
 
-// binding returns the rules that bind option i to its place among those of chosen.
-func (c *compiler) binding(i int, chosen set) []Rule {
+// binding returns the rules that bind option i to its place among those of chosen: those that order it and another, and those that forbid
+// a word where it could stand if only lengths counted.
+func (c *compiler) binding(i int, chosen set, room int) []Rule {
+	within := WordRange(0, min(room, MaxOptionWords)-c.words[i])
 	var rules []Rule
 	for _, k := range c.list {
-		bound := k.at != nil && k.at[i] != anywhere
+		bound := k.at != nil && within&^k.at[i] != 0
 		for j := range chosen.all {
 			bound = bound || k.before != nil && (k.before[i].has(j) || k.before[j].has(i))
 		}

@@ -176,7 +176,7 @@ type Explanation struct {
 	Conflict []Rule `json:"conflict,omitempty"`
 	// Places has an item for each option of the layout: the rules that bind it to its place. None of them means that the order is that
 	// in which the options are wanted.
-	Places [][]Rule `json:"places,omitempty"`
+	Places [][]Rule `json:"-"`
 	// LeftOut are the preferred options that are not in the layout, in the order in which they are wanted.
 	LeftOut []LeftOut `json:"leftOut,omitempty"`
 	// Overhead is what a tenant's IP packet grows by until it is an IP packet of the underlay, in bytes.
@@ -192,8 +192,9 @@ func (e Explanation) Satisfied() bool { return len(e.Conflict) == 0 }
 
 // LeftOut is a preferred option that is not sent.
 type LeftOut struct {
-	Name string            `json:"name"`
-	Type geneve.OptionType `json:"type"`
+	Name   string            `json:"name"`
+	Type   geneve.OptionType `json:"type"`
+	Weight int               `json:"weight"`
 	// With are options of the layout, by name, beside which this one cannot be; none if it could not be sent in any case.
 	With []string `json:"with,omitempty"`
 	// Because are the rules. If With is empty, each of them forbids the option, or all of them do together; otherwise it takes all of them.
@@ -230,13 +231,13 @@ func Solve(sender, receiver Capability, path Path, wanted Wanted) (Layout, Expla
 	for _, i := range p.order(chosen) {
 		o := wanted.Options[i]
 		layout.Options = append(layout.Options, Placed{Name: o.Name, Type: o.Type, Word: word})
-		why.Places = append(why.Places, c.binding(i, chosen))
+		why.Places = append(why.Places, c.binding(i, chosen, p.room))
 		word += o.Type.Words()
 	}
 	for i, o := range wanted.Options {
 		if !chosen.has(i) {
 			out := c.leftOut(i, chosen)
-			out.Name, out.Type = o.Name, o.Type
+			out.Name, out.Type, out.Weight = o.Name, o.Type, o.value()
 			why.LeftOut = append(why.LeftOut, out)
 		}
 	}

@@ -16,6 +16,7 @@ const (
 	exitOK     = 0
 	exitFailed = 1 // what was asked for was tried and did not come out
 	exitBad    = 2 // bad command line or bad input file
+	exitUnsat  = 3 // solve: no layout satisfies all rules
 )
 
 // badInput is an error that is the input's fault.
@@ -37,6 +38,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitOK
 	case errors.Is(err, errUnmet):
 		return exitFailed
+	case errors.Is(err, errUnsatisfiable):
+		return exitUnsat
 	case errors.As(err, &bad):
 		fmt.Fprintln(stderr, err)
 		return exitBad
@@ -54,7 +57,8 @@ func NewRootCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 Geneve options that each of them can match, and repairs moved endpoints and
 missing policy with NVGRE-EXT REDIRECT and UNREACHABLE messages.
 
-Exit status: 0 done, 1 tried and failed, 2 bad command line or input file.`,
+Exit status: 0 done, 1 tried and failed, 2 bad command line or input file; solve
+exits with 3 if no layout satisfies all rules.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          usageArgs(cobra.NoArgs),
@@ -64,7 +68,7 @@ Exit status: 0 done, 1 tried and failed, 2 bad command line or input file.`,
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usageError(c, err) })
-	root.AddCommand(newLabCommand(), newNVACommand(), newIntentCommand(), command.NewCommand(stdout, stderr))
+	root.AddCommand(newLabCommand(), newNVACommand(), newIntentCommand(), newSolveCommand(), newProfilesCommand(), command.NewCommand(stdout, stderr))
 	return root
 }
 

@@ -2,8 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -17,9 +21,14 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// The command line, told in testdata/script. $PORT is a free TCP port, and
-// "expand FILE" puts variables' values into a file.
+// The command line, told in testdata/script. $PORT is a free TCP port, $EXAMPLES
+// the directory of the questions for keyway solve. "expand FILE" puts variables'
+// values into a file; "status N ARG..." runs keyway and wants exit status N.
 func TestScripts(t *testing.T) {
+	examples, err := filepath.Abs("../../capabilities/examples")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -34,9 +43,25 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			e.Setenv("PORT", port)
+			e.Setenv("EXAMPLES", examples)
 			return l.Close()
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"status": func(ts *testscript.TestScript, neg bool, args []string) {
+				if neg || len(args) < 2 {
+					ts.Fatalf("usage: status N ARG...")
+				}
+				var exit *exec.ExitError
+				have := 0
+				if err := ts.Exec("keyway", args[1:]...); errors.As(err, &exit) {
+					have = exit.ExitCode()
+				} else {
+					ts.Check(err)
+				}
+				if strconv.Itoa(have) != args[0] {
+					ts.Fatalf("exit status %d, want %s", have, args[0])
+				}
+			},
 			"expand": func(ts *testscript.TestScript, neg bool, args []string) {
 				if neg || len(args) != 1 {
 					ts.Fatalf("usage: expand FILE")
