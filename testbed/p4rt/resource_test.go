@@ -105,6 +105,36 @@ func TestCounterData(t *testing.T) {
 	}
 }
 
+// A counter tells what it counts (CounterSpec.unit), whatever was written to it.
+func TestCounterUnits(t *testing.T) {
+	for unit, want := range map[p4configv1.CounterSpec_Unit]string{
+		p4configv1.CounterSpec_PACKETS: "data { packet_count: 3 }",
+		p4configv1.CounterSpec_BYTES:   "data { byte_count: 4 }",
+		p4configv1.CounterSpec_BOTH:    "data { packet_count: 3 byte_count: 4 }",
+	} {
+		f, _ := start(t)
+		config := entitiesConfig(t)
+		for _, c := range config.GetP4Info().GetCounters() {
+			c.Spec.Unit = unit
+		}
+		for _, c := range config.GetP4Info().GetDirectCounters() {
+			c.Spec.Unit = unit
+		}
+		if err := f.setConfig(p4v1.SetForwardingPipelineConfigRequest_VERIFY_AND_COMMIT, config); err != nil {
+			t.Fatal(err)
+		}
+		const both = "data { packet_count: 3 byte_count: 4 }"
+		a := arrays[0]
+		direct := fmt.Sprintf("direct_counter_entry { %s ", exact(1, ""))
+		f.apply(f.insert(exact(1, forward(1))))
+		f.apply(f.modify(a.entry("2", both)), f.modify(direct+both+"}"))
+		got := append(f.read(f.entity(a.entry("2", ""))), f.read(f.entity(direct+"}"))...)
+		if diff := cmp.Diff([]*p4v1.Entity{f.entity(a.entry("2", want)), f.entity(direct + want + "}")}, got, protocmp.Transform()); diff != "" {
+			t.Errorf("%v (-want +got):\n%s", unit, diff)
+		}
+	}
+}
+
 func TestMeterConfig(t *testing.T) {
 	f, _ := start(t)
 	a := arrays[1]

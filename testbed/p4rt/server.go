@@ -24,7 +24,8 @@
 // What bmv2 cannot do is refused. UNIMPLEMENTED: direct resources of default
 // entries, counters of meter colours, eburst of single rate meters, class of
 // service of clones, random selection, size semantics other than the
-// selector's, entries that refer to an empty group, externs. PERMISSION_DENIED:
+// selector's, entries that refer to an empty group, externs. OUT_OF_RANGE:
+// multicast groups above 32767, which PI keeps for clone sessions. PERMISSION_DENIED:
 // changes to entries of the program, constant or not. INVALID_ARGUMENT for a
 // whole config: translated types that are strings, or whose width differs from
 // that in the program; value sets with other than exact matches; registers of
