@@ -42,10 +42,11 @@ func (s *Switch) receive() {
 		case err == nil:
 			s.leave(resp)
 		case status.Code(err) == codes.Unavailable || status.Code(err) == codes.ResourceExhausted:
-			// The packet service answers a moment before it takes packets.
+			// The packet service answers a moment before it takes packets. If it
+			// does not answer any more, the process has ended or is about to.
 			time.Sleep(time.Millisecond)
 			if err := s.open(); err != nil {
-				s.cancel(err)
+				s.o.Log.Debug("packet stream", "device", s.o.DeviceID, "err", err)
 			}
 		default:
 			s.cancel(err)

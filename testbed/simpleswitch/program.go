@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 )
@@ -53,6 +54,9 @@ func Find(ctx context.Context, path string) (Program, error) {
 	found, err := exec.LookPath(cmp.Or(path, name))
 	if err != nil {
 		return Program{}, fmt.Errorf("%s: %w (%w); %s", name, ErrNotFound, err, install)
+	}
+	if found, err = filepath.Abs(found); err != nil { // it is started elsewhere
+		return Program{}, err
 	}
 	out, err := exec.CommandContext(ctx, found, "--version").CombinedOutput()
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -37,11 +38,11 @@ type Options struct {
 	PriorityQueues int
 	// Program is bmv2 JSON to start with, without P4Info. Nil: none.
 	Program []byte
-	// Address is the TCP address of the P4Runtime server, "host:port". Empty:
-	// it is reached by [Target.Dial] only.
+	// Address is where the P4Runtime server listens, "host:port" or "unix:PATH".
+	// Empty: it is reached by [Target.Dial] only.
 	Address string
-	// DataplaneAddress is the TCP address of bmv2's packet service
-	// (p4.bm.DataplaneInterface). Empty: there is none.
+	// DataplaneAddress is where bmv2's packet service (p4.bm.DataplaneInterface)
+	// listens. Empty: there is none.
 	DataplaneAddress string
 	// Server are options for the P4Runtime server, such as credentials.
 	Server []grpc.ServerOption
@@ -163,7 +164,7 @@ func (t *Target) listen(address string) error {
 	t.inside = bufconn.Listen(1 << 20)
 	listeners := []net.Listener{t.inside}
 	if address != "" {
-		l, err := net.Listen("tcp", address)
+		l, err := listener(address)
 		if err != nil {
 			return fmt.Errorf("p4runtime server: %w", err)
 		}
@@ -177,6 +178,15 @@ func (t *Target) listen(address string) error {
 	return nil
 }
 
+// listener listens on host:port or, by gRPC's name for a Unix domain socket,
+// unix:PATH.
+func listener(address string) (net.Listener, error) {
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		return net.Listen("unix", path)
+	}
+	return net.Listen("tcp", address)
+}
+
 func served(err error) error {
 	if errors.Is(err, grpc.ErrServerStopped) {
 		return nil
@@ -185,7 +195,7 @@ func served(err error) error {
 }
 
 func (t *Target) serveDataplane() error {
-	l, err := net.Listen("tcp", t.opts.DataplaneAddress)
+	l, err := listener(t.opts.DataplaneAddress)
 	if err != nil {
 		return fmt.Errorf("packet service: %w", err)
 	}

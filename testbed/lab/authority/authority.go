@@ -26,7 +26,8 @@ type Device interface {
 	DialContext(ctx context.Context, address string) (net.Conn, error)
 	// Punted returns how many packets the device has sent to the controller.
 	Punted(ctx context.Context) (uint64, error)
-	// PacketOuts returns how many of the controller's packets it has dealt with.
+	// PacketOuts returns how many of the controller's packets it has dealt with,
+	// or at least how many of them have left it.
 	PacketOuts() uint64
 }
 
