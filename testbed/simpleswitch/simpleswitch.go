@@ -75,6 +75,8 @@ type Switch struct {
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	running sync.WaitGroup
+	closing sync.Once
+	closed  error // of closing
 
 	mu     sync.Mutex // guards the next two; a stream has one sender
 	stream bm.DataplaneInterface_PacketStreamClient
@@ -167,9 +169,15 @@ func (s *Switch) answers(ctx context.Context) error {
 	}
 }
 
-// Close kills the process and removes its directory.
+// Close kills the process and removes its directory. Doing so again does
+// nothing.
 func (s *Switch) Close() error {
 	s.cancel(ErrClosed)
+	s.closing.Do(func() { s.closed = s.close() })
+	return s.closed
+}
+
+func (s *Switch) close() error {
 	var errs []error
 	if s.conn != nil {
 		errs = append(errs, s.conn.Close())
