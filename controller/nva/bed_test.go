@@ -124,6 +124,7 @@ type bed struct {
 	cut     map[string]bool           // addresses that cannot be dialled
 	out     []arrival                 // at tenant ports
 	crossed []arrival                 // underlay links, by where they arrive
+	watch   func(arrival)             // instead of out, unless nil
 
 	wires   chan arrival
 	running sync.WaitGroup
@@ -140,7 +141,9 @@ func newBed(t testing.TB, in intent.Intent) *bed {
 				b.links[place{d.Name, uint32(p.Number)}] = place{p.Neighbor.Device, uint32(p.Neighbor.Port)}
 			}
 		}
-		b.boot(d)
+		if d.Role == intent.RoleNVE {
+			b.boot(d)
+		}
 	}
 	b.running.Go(func() {
 		for f := range b.wires {
@@ -188,6 +191,8 @@ func (b *bed) output(at place, frame []byte) {
 	if far, ok := b.links[at]; ok {
 		b.crossed = append(b.crossed, arrival{far, frame})
 		b.wires <- arrival{far, frame}
+	} else if b.watch != nil {
+		b.watch(arrival{at, frame})
 	} else {
 		b.out = append(b.out, arrival{at, frame})
 	}

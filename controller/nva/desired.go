@@ -214,8 +214,12 @@ func (n *NVA) advance() error {
 		}
 		n.revision++
 		for _, h := range hands {
-			if m := n.devices[h.Device]; m != nil {
-				errs = append(errs, m.SetDesired(n.revision, h.Entities))
+			switch m := n.devices[h.Device]; {
+			case m == nil:
+			case h.First:
+				errs = append(errs, m.SetDesired(n.revision, h.Put))
+			default:
+				errs = append(errs, m.Apply(n.revision, h.Put, h.Remove))
 			}
 		}
 	}

@@ -183,11 +183,8 @@ func (n *NVA) Close() error {
 func (n *NVA) follow(ctx context.Context, m *managed) {
 	for s := range m.Watch(ctx) {
 		n.mu.Lock()
-		if n.devices[m.Name()] == m {
-			n.fleet.Reached(m.Name(), s.Watermark)
-			if err := n.advance(); err != nil {
-				n.log.Error("rollout", "err", err)
-			}
+		if n.devices[m.Name()] == m && n.fleet.Reached(m.Name(), s.Watermark) {
+			n.logged(n.advance())
 		}
 		close(n.moved)
 		n.moved = make(chan struct{})

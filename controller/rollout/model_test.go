@@ -61,6 +61,7 @@ type model struct {
 	revision uint64
 	wanted   layoutsOf
 	boxes    map[string]*box
+	handed   state
 }
 
 func drawLayouts(t *rapid.T) layoutsOf {
@@ -78,7 +79,7 @@ func drawLayouts(t *rapid.T) layoutsOf {
 // newModel is a fleet of which each device is as a controller before has left
 // it, or blank.
 func newModel(t *rapid.T) *model {
-	m := &model{fleet: rollout.Fleet{Drain: drain}, now: time.Unix(0, 0), boxes: make(map[string]*box)}
+	m := &model{fleet: rollout.Fleet{Drain: drain}, now: time.Unix(0, 0), boxes: make(map[string]*box), handed: make(state)}
 	before := drawLayouts(t)
 	blank := rapid.Bool().Draw(t, "blank")
 	for _, name := range names() {
@@ -121,13 +122,7 @@ func (m *model) advance(t *rapid.T) (any bool) {
 		any = true
 		for _, h := range hands {
 			b := m.boxes[h.Device]
-			b.hand, b.revision = make(map[string]tables.Entity), m.revision
-			for _, e := range h.Entities {
-				if _, twice := b.hand[e.Key()]; twice {
-					t.Fatalf("%s is handed %v twice", h.Device, e)
-				}
-				b.hand[e.Key()] = e
-			}
+			b.hand, b.revision = m.handed.take(t, h), m.revision
 		}
 	}
 	t.Fatal("there is always something to hand out")

@@ -12,11 +12,14 @@ import (
 type progress struct {
 	target map[string]render.Desired // by key
 	held   map[string]holding        // handed last, or found, by key; nil while not known
-	// waiting are the keys of the target that are not held as wanted, unwanted
-	// those that are held and not in the target.
-	waiting, unwanted map[string]bool
+	// waiting is what is not held as the target wants it, unwanted are the keys
+	// of what is held and not in the target.
+	waiting  []wanted
+	unwanted map[string]bool
 
-	fresh bool // nothing of the target was handed yet
+	fresh   bool   // nothing of the target was handed yet
+	handed  bool   // something was, of this or another target
+	version uint64 // of the fleet when waiting was looked at last
 	// preparedAt and at are the revisions under which the device was prepared,
 	// and handed what it was handed last; watermark is the one that its tables
 	// reflect.
@@ -28,6 +31,12 @@ type progress struct {
 	leaves    map[string]bool
 	leavesAny bool
 	quiet     time.Time // since when no device leaves this one, zero while one does
+}
+
+// wanted is an entity of the target with its key.
+type wanted struct {
+	key string
+	render.Desired
 }
 
 // holding is an entity that a device was handed.
@@ -62,11 +71,11 @@ func (p *progress) found(entities []tables.Entity) {
 // compare finds what has to be done about the target, and whom the device will
 // leave by that.
 func (p *progress) compare() {
-	p.waiting, p.unwanted = make(map[string]bool), make(map[string]bool)
+	p.waiting, p.unwanted = nil, make(map[string]bool)
 	for key, d := range p.target {
 		old, held := p.held[key]
 		if !held || !tables.Same(old.Entity, d.Entity) {
-			p.waiting[key] = true
+			p.waiting = append(p.waiting, wanted{key, d})
 			p.leave(old, d)
 		} else if old.found {
 			p.held[key] = holding{Desired: d}
@@ -103,52 +112,49 @@ func (p *progress) leave(old holding, d render.Desired) {
 func (p *progress) settle() {
 	clear(p.leaves)
 	p.leavesAny = false
-	for key := range p.waiting {
-		p.leave(p.held[key], p.target[key])
+	for _, w := range p.waiting {
+		p.leave(p.held[w.key], w.Desired)
 	}
 }
 
-// swap takes from the target what may take effect now, and reports whether
-// there was any.
-func (p *progress) swap(ready func(string) bool) (changed bool) {
-	for key := range p.waiting {
-		d, old := p.target[key], p.held[key]
-		if !slices.ContainsFunc(d.Needs, func(n string) bool { return !ready(n) }) {
-			p.held[key] = holding{Desired: d}
-			delete(p.waiting, key)
-			changed = true
-		} else if part, ok := partOf(d, old, ready); ok {
-			p.held[key] = part
-			changed = true
+// swap takes from the target what may take effect now, and returns it.
+func (p *progress) swap(ready func(string) bool) (put []tables.Entity) {
+	p.waiting = slices.DeleteFunc(p.waiting, func(w wanted) bool {
+		if !slices.ContainsFunc(w.Needs, func(n string) bool { return !ready(n) }) {
+			p.held[w.key] = holding{Desired: w.Desired}
+			put = append(put, w.Entity)
+			return true
 		}
-	}
-	return changed
+		if group, ok := w.Entity.(tables.MulticastGroup); ok {
+			if part, more := partOf(group, w.Needs, p.held[w.key], ready); more {
+				p.held[w.key] = part
+				put = append(put, part.Entity)
+			}
+		}
+		return false
+	})
+	return put
 }
 
 // partOf returns what of a multicast group may take effect now beside what is
 // held: a group need not wait for all of its members. It reports whether that is
 // more than is held.
-func partOf(d render.Desired, old holding, ready func(string) bool) (holding, bool) {
-	group, ok := d.Entity.(tables.MulticastGroup)
-	if !ok {
-		return holding{}, false
-	}
+func partOf(group tables.MulticastGroup, needs []string, old holding, ready func(string) bool) (part holding, more bool) {
 	was, _ := old.Entity.(tables.MulticastGroup)
-	part := holding{found: old.found}
+	part.found = old.found
 	members := tables.MulticastGroup{ID: group.ID, Metadata: group.Metadata}
 	// Replicas that send somewhere stand first, each beside the need for it.
 	members.Replicas = slices.Clone(was.Replicas)
 	part.Needs = slices.Clone(old.Needs)
-	more := false
 	for i, r := range group.Replicas {
-		sends := i < len(d.Needs)
-		if slices.Contains(was.Replicas, r) || sends && !ready(d.Needs[i]) {
+		sends := i < len(needs)
+		if slices.Contains(was.Replicas, r) || sends && !ready(needs[i]) {
 			continue
 		}
 		more = true
 		if sends {
 			members.Replicas = slices.Insert(members.Replicas, len(part.Needs), r)
-			part.Needs = append(part.Needs, d.Needs[i])
+			part.Needs = append(part.Needs, needs[i])
 		} else {
 			members.Replicas = append(members.Replicas, r)
 		}
@@ -168,16 +174,16 @@ func (p *progress) retirable(found bool) bool {
 	return false
 }
 
-// retire lets go of what is not wanted, and reports whether there was any.
-func (p *progress) retire(found bool) (changed bool) {
+// retire lets go of what is not wanted, and returns its keys.
+func (p *progress) retire(found bool) (removed []string) {
 	for key := range p.unwanted {
 		if found || !p.held[key].found {
 			delete(p.held, key)
 			delete(p.unwanted, key)
-			changed = true
+			removed = append(removed, key)
 		}
 	}
-	return changed
+	return removed
 }
 
 func (p *progress) entities() []tables.Entity {

@@ -35,12 +35,22 @@ type Fleet struct {
 	Drain time.Duration
 
 	devices map[string]*progress
+	// version counts what may let others go on: devices that come, go, get a
+	// target, become prepared, or cease to be.
+	version uint64
 }
 
-// Hand is what a device is to hold next, in no order.
+// Hand is what a device is to hold from now on: what it was handed before, with
+// changes.
 type Hand struct {
-	Device   string
-	Entities []tables.Entity
+	Device string
+	// First says that nothing was handed before: Put is all that the device is
+	// to hold.
+	First bool
+	// Put are entities to add or to replace, Remove the keys of those to take
+	// away. Both are in no order.
+	Put    []tables.Entity
+	Remove []string
 }
 
 // Target sets what a device should hold in the end.
@@ -54,6 +64,7 @@ func (f *Fleet) Target(device string, target []render.Desired) {
 		f.devices[device] = p
 	}
 	p.aim(target)
+	f.version++
 }
 
 // Found tells what a device holds that nobody here has handed it anything yet.
@@ -63,20 +74,32 @@ func (f *Fleet) Target(device string, target []render.Desired) {
 func (f *Fleet) Found(device string, entities []tables.Entity) {
 	if p := f.devices[device]; p != nil && p.held == nil {
 		p.found(entities)
+		f.version++
 	}
 }
 
 // Forget drops a device that is not managed any more.
-func (f *Fleet) Forget(device string) { delete(f.devices, device) }
+func (f *Fleet) Forget(device string) {
+	delete(f.devices, device)
+	f.version++
+}
 
-// Reached tells what revision a device's tables reflect.
-func (f *Fleet) Reached(device string, watermark uint64) {
-	if p := f.devices[device]; p != nil {
-		p.watermark = watermark
-		if p.arrived() {
-			p.settle()
-		}
+// Reached tells what revision a device's tables reflect. It reports whether that
+// is news, so that Advance may have something to do.
+func (f *Fleet) Reached(device string, watermark uint64) (news bool) {
+	p := f.devices[device]
+	if p == nil || p.watermark == watermark {
+		return false
 	}
+	was := p.prepared()
+	p.watermark = watermark
+	if p.prepared() != was {
+		f.version++
+	}
+	if p.arrived() {
+		p.settle()
+	}
+	return true
 }
 
 // Settled reports whether every device holds its target, and nothing else of
@@ -119,19 +142,26 @@ func (f *Fleet) Advance(revision uint64, now time.Time) []Hand {
 		if p.held == nil {
 			continue
 		}
-		changed := p.fresh
-		changed = p.swap(ready) || changed
-		if !p.quiet.IsZero() && now.Sub(p.quiet) >= f.Drain {
-			changed = p.retire(!l.unknown) || changed
+		h := Hand{Device: name}
+		if p.fresh || p.version != f.version {
+			h.Put = p.swap(ready)
+			p.version = f.version
 		}
-		if !changed {
+		if !p.quiet.IsZero() && now.Sub(p.quiet) >= f.Drain {
+			h.Remove = p.retire(!l.unknown)
+		}
+		if !p.fresh && len(h.Put)+len(h.Remove) == 0 {
 			continue
 		}
 		p.at = revision
 		if p.fresh {
 			p.fresh, p.preparedAt = false, revision
 		}
-		hands = append(hands, Hand{name, p.entities()})
+		if !p.handed {
+			p.handed = true
+			h = Hand{Device: name, First: true, Put: p.entities()}
+		}
+		hands = append(hands, h)
 	}
 	return hands
 }

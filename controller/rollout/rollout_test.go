@@ -81,20 +81,52 @@ type story struct {
 	fleet    rollout.Fleet
 	revision uint64
 	now      time.Time
+	held     state
+}
+
+// state is what devices were handed, by name and key.
+type state map[string]map[string]tables.Entity
+
+// take takes a hand, as device.Device does.
+func (s state) take(t interface{ Fatalf(string, ...any) }, h rollout.Hand) map[string]tables.Entity {
+	if first := s[h.Device] == nil; first != h.First {
+		t.Fatalf("%s: first hand %v, want %v", h.Device, h.First, first)
+	}
+	held := maps.Clone(s[h.Device])
+	if held == nil {
+		held = make(map[string]tables.Entity)
+	}
+	put := make(map[string]bool)
+	for _, e := range h.Put {
+		if put[e.Key()] {
+			t.Fatalf("%s is handed %v twice", h.Device, e)
+		}
+		put[e.Key()] = true
+		held[e.Key()] = e
+	}
+	for _, key := range h.Remove {
+		if held[key] == nil || put[key] {
+			t.Fatalf("%s is to remove %s, which it does not have or is handed", h.Device, key)
+		}
+		delete(held, key)
+	}
+	s[h.Device] = held
+	return held
 }
 
 func newStory(t *testing.T) *story {
-	return &story{t: t, fleet: rollout.Fleet{Drain: drain}, now: time.Unix(0, 0)}
+	return &story{t: t, held: make(state), fleet: rollout.Fleet{Drain: drain}, now: time.Unix(0, 0)}
 }
 
-// hands expects what is handed to whom, as "a: group b, tunnel b 1".
+// hands expects what those that are handed something are to hold, as
+// "a: group b, tunnel b 1".
 func (s *story) hands(want ...string) {
 	s.t.Helper()
 	s.revision++
 	var got []string
 	for _, h := range s.fleet.Advance(s.revision, s.now) {
 		var es []string
-		for _, e := range h.Entities {
+		for _, e := range s.held.take(s.t, h) {
 			es = append(es, short(e))
 		}
 		slices.Sort(es)
@@ -116,6 +148,9 @@ func (s *story) empty(names ...string) {
 func (s *story) reach(names ...string) {
 	for _, name := range names {
 		s.fleet.Reached(name, s.revision)
+		if s.fleet.Reached(name, s.revision) {
+			s.t.Fatalf("%s: news twice", name)
+		}
 	}
 }
 
