@@ -68,7 +68,7 @@ exits with 3 if no layout satisfies all rules.`,
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usageError(c, err) })
-	root.AddCommand(newLabCommand(), newNVACommand(), newIntentCommand(), newSolveCommand(), newProfilesCommand(), command.NewCommand(stdout, stderr))
+	root.AddCommand(newLabCommand(), newBenchCommand(), newNVACommand(), newIntentCommand(), newSolveCommand(), newProfilesCommand(), command.NewCommand(stdout, stderr))
 	return root
 }
 
