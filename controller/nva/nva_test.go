@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	p4v1 "github.com/p4lang/p4runtime/go/p4/v1"
 
 	"github.com/keyway-nve/keyway/controller/device"
@@ -363,5 +364,54 @@ func TestMalformedPacketIn(t *testing.T) {
 		if handled, _ := n.Handled("z"); handled != 0 {
 			t.Errorf("a device that is not there has handled %d", handled)
 		}
+	})
+}
+
+// Virtual networks share a tenant port by tags: what leaves it for one has its
+// tag, also when it was flooded, and does not go back where it came from.
+func TestTagsOnOnePort(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		in := moved(parse(t, mesh), "blue1", "a", 256)
+		for i := range in.Endpoints {
+			if in.Endpoints[i].Name == "blue1" {
+				in.Endpoints[i].VLAN = 9
+			}
+		}
+		b := newBed(t, in)
+		n := b.start(nva.Options{})
+		apply(t, n, in)
+		tagged := func(f []byte) []byte { return slices.Concat(f[:12], []byte{0x81, 0, 0, 9}, f[12:]) }
+		toAll := func(f []byte) []byte { return slices.Concat([]byte{0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF}, f[6:]) }
+		red, blue := frame(in, "vm4", "vm1", 1), frame(in, "blue2", "blue1", 2)
+		out := func(device string, port uint32, want ...[]byte) {
+			t.Helper()
+			time.Sleep(10 * time.Millisecond)
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			var got [][]byte
+			for _, a := range b.out {
+				if a.place == (place{device, port}) {
+					got = append(got, a.frame)
+				}
+			}
+			b.out = nil
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("frames at %s/%d (-want +got):\n%s", device, port, diff)
+			}
+		}
+		b.target("b").Inject(258, red)
+		out("a", 256, red)
+		b.target("b").Inject(300, blue)
+		out("a", 256, tagged(blue))
+		b.target("b").Inject(258, toAll(red))
+		out("a", 256, toAll(red))
+		b.target("b").Inject(300, toAll(blue))
+		out("a", 256, tagged(toAll(blue)))
+
+		back := toAll(frame(in, "blue1", "blue2", 3))
+		b.target("a").Inject(256, tagged(back))
+		out("b", 300, back)
+		b.target("a").Inject(256, tagged(back))
+		out("a", 256)
 	})
 }

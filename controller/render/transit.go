@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/keyway-nve/keyway/controller/intent"
+	"github.com/keyway-nve/keyway/proto/ethernet"
 	"github.com/keyway-nve/keyway/tables"
 	"github.com/keyway-nve/keyway/tables/transit"
 )
@@ -62,6 +63,9 @@ func (r *renderer) acl(rule intent.ACLRule, priority int32) {
 	if rule.Destination.IsValid() {
 		key.Destination = in(rule.Destination)
 	}
+	if holdsIPv4(rule.Source) || holdsIPv4(rule.Destination) {
+		key.EtherType = tables.Is(uint16(ethernet.TypeIPv6))
+	}
 	if rule.Protocol != 0 {
 		key.Protocol = tables.Is(rule.Protocol)
 	}
@@ -84,6 +88,12 @@ func in(p netip.Prefix) tables.Masked[netip.Addr] {
 		return tables.In(netip.MustParsePrefix("::ffff:0:0/96"))
 	}
 	return tables.In(p)
+}
+
+// holdsIPv4 reports whether a prefix of IPv6 holds the addresses as which the
+// table has tenants' IPv4.
+func holdsIPv4(p netip.Prefix) bool {
+	return p.IsValid() && p.Addr().Is6() && p.Contains(netip.MustParseAddr("::ffff:0:0"))
 }
 
 // maxReads bounds the rows of option_layout that a device's reads take: up to
