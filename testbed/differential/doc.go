@@ -26,9 +26,9 @@
 // to them; bmv2, which is to say PI,
 //
 //   - takes an empty bytestring as 0, where it is to be refused (section 8.3);
-//   - answers UNKNOWN to an update without an entity and to a negative priority,
-//     which are INVALID_ARGUMENT, and to an index beyond a counter or meter,
-//     which is OUT_OF_RANGE (sections 9.3, 9.4);
+//   - answers UNKNOWN to an update or read without an entity and to a negative
+//     priority, which are INVALID_ARGUMENT, and to an index beyond a counter or
+//     meter, which is OUT_OF_RANGE (sections 9.3, 9.4);
 //   - takes INSERT and DELETE of a counter as MODIFY;
 //   - takes a group that has the same replica twice, if one says port and the
 //     other egress_port;
@@ -36,6 +36,9 @@
 //     which is NOT_FOUND;
 //   - refuses MODIFY of an entry without an action, which section 9.1 leaves open
 //     and the embedded target takes as keeping it;
+//   - answers NOT_FOUND or OUT_OF_RANGE to the read of a group that is not there,
+//     of which section 9.5 says nothing and the embedded target reads none;
+//   - looks at no filter of a read but the match;
 //   - does not tell is_const, of which its version of P4Runtime does not know;
 //   - tells the bytes of counters that are of packets only;
 //   - gives back meter rates a little smaller, unless they are binary fractions of

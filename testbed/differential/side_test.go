@@ -193,9 +193,15 @@ func (s *side) push(t *testing.T, info *p4configv1.P4Info, config []byte) {
 // server says.
 func (s *side) write(ctx context.Context, u *p4v1.Update) (codes.Code, string) {
 	_, err := s.client.Write(ctx, &p4v1.WriteRequest{DeviceId: deviceID, ElectionId: election(), Updates: []*p4v1.Update{u}})
+	return verdict(err)
+}
+
+// verdict returns the code and message of the entity that a request of one
+// failed for.
+func verdict(err error) (codes.Code, string) {
 	st := status.Convert(err)
 	for _, d := range st.Details() {
-		if e, ok := d.(*p4v1.Error); ok {
+		if e, ok := d.(*p4v1.Error); ok && e.GetCanonicalCode() != 0 {
 			return codes.Code(e.GetCanonicalCode()), e.GetMessage()
 		}
 	}

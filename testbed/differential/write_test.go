@@ -157,9 +157,13 @@ func known(what string, embedded, bmv2 codes.Code) bool {
 		return embedded == codes.OK && bmv2 == codes.InvalidArgument
 	case "multicast group: replica twice":
 		return embedded == codes.InvalidArgument && (bmv2 == codes.AlreadyExists || bmv2 == codes.OK)
-	case "direct counter":
+	case "read nothing":
+		return embedded == codes.InvalidArgument && bmv2 == codes.Unknown
+	case "read group":
+		return embedded == codes.OK && (bmv2 == codes.NotFound || bmv2 == codes.OutOfRange)
+	case "direct counter", "read direct counter":
 		return embedded == codes.NotFound && bmv2 == codes.InvalidArgument
-	case "counter: index too high", "meter: index too high":
+	case "counter: index too high", "meter: index too high", "read counter: index too high", "read meter: index too high":
 		return embedded == codes.OutOfRange && bmv2 == codes.Unknown
 	case "counter: not modified", "meter: not modified", "direct counter: not modified":
 		return embedded == codes.InvalidArgument && bmv2 == codes.OK
