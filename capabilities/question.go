@@ -75,12 +75,7 @@ func questionFrom(doc *manifest.Document, dir string) (Question, error) {
 	for i, t := range f.Path.Transit {
 		q.Path.Transit = append(q.Path.Transit, c.device(manifest.Index("path.transit", i), t, true))
 	}
-	if q.Path.Encapsulation == 0 {
-		q.Path.Encapsulation = Geneve
-	}
-	if q.Path.Underlay == 0 {
-		q.Path.Underlay = IPv4
-	}
+	q.Path = q.Path.orDefault()
 	if q.Path.Encapsulation > NVGRE {
 		doc.Errorf("path.encapsulation", "want geneve or nvgre")
 	}

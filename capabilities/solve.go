@@ -208,12 +208,7 @@ type LeftOut struct {
 // If no layout keeps all rules, the layout is empty and the explanation has a minimal set of rules in conflict. Solve is a pure function. The
 // capabilities are taken to be valid.
 func Solve(sender, receiver Capability, path Path, wanted Wanted) (Layout, Explanation) {
-	if path.Encapsulation == 0 {
-		path.Encapsulation = Geneve
-	}
-	if path.Underlay == 0 {
-		path.Underlay = IPv4
-	}
+	path = path.orDefault()
 	why := Explanation{Encapsulation: path.Encapsulation, Underlay: path.Underlay}
 	if len(wanted.Options) > MaxWanted {
 		why.Conflict = []Rule{{Part: PartWanted, Leaf: "wanted.options", Says: fmt.Sprintf("%d options are wanted, and %d at most can be", len(wanted.Options), MaxWanted)}}
@@ -226,13 +221,10 @@ func Solve(sender, receiver Capability, path Path, wanted Wanted) (Layout, Expla
 		why.Conflict = c.conflict()
 		return Layout{}, why
 	}
-	var layout Layout
-	word := 0
-	for _, i := range p.order(chosen) {
-		o := wanted.Options[i]
-		layout.Options = append(layout.Options, Placed{Name: o.Name, Type: o.Type, Word: word})
+	order := p.order(chosen)
+	layout := c.layout(order)
+	for _, i := range order {
 		why.Places = append(why.Places, c.binding(i, chosen, p.room))
-		word += o.Type.Words()
 	}
 	for i, o := range wanted.Options {
 		if !chosen.has(i) {
@@ -248,6 +240,28 @@ func Solve(sender, receiver Capability, path Path, wanted Wanted) (Layout, Expla
 	}
 	why.Notes = notes(sender, receiver, path, layout)
 	return layout, why
+}
+
+// orDefault returns the path with what is not set as it is by default.
+func (p Path) orDefault() Path {
+	if p.Encapsulation == 0 {
+		p.Encapsulation = Geneve
+	}
+	if p.Underlay == 0 {
+		p.Underlay = IPv4
+	}
+	return p
+}
+
+// layout places options in an order.
+func (c *compiler) layout(order []int) Layout {
+	var l Layout
+	word := 0
+	for _, i := range order {
+		l.Options = append(l.Options, Placed{Name: c.options[i].Name, Type: c.options[i].Type, Word: word})
+		word += c.words[i]
+	}
+	return l
 }
 
 // overhead is what the tunnel adds to a tenant's IP packet without options: its Ethernet header, which is inside, the tunnel's and
