@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc/codes"
 
 	"github.com/keyway-nve/keyway/controller/device"
 	"github.com/keyway-nve/keyway/tables"
@@ -69,5 +70,31 @@ func TestFoundNothing(t *testing.T) {
 		if found != 0 {
 			t.Errorf("%d entities on a blank device", found)
 		}
+	})
+}
+
+// A state speaks of the desired state of now: of a newer one it says nothing
+// until that has been tried.
+func TestStateOfANewDesiredState(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tg, d := start(t, device.Options{})
+		tg.fault(codes.ResourceExhausted, func(int, string) bool { return true })
+		must(t, d.SetDesired(1, []tables.Entity{vn(7)}))
+		synctest.Wait()
+		if s := d.Status(); s.State != device.Degraded || len(s.Reasons) == 0 {
+			t.Fatalf("status %+v", s)
+		}
+		must(t, d.SetDesired(2, []tables.Entity{vn(8)}))
+		if s := d.Status(); s.State != device.Syncing || len(s.Reasons) != 0 {
+			t.Errorf("status %+v of a desired state that nobody has tried", s)
+		}
+		synctest.Wait()
+		if s := d.Status(); s.State != device.Degraded {
+			t.Errorf("status %+v", s)
+		}
+		tg.fault(codes.OK, nil)
+		must(t, d.SetDesired(3, []tables.Entity{vn(8)}))
+		settle(time.Minute)
+		expect(t, d, device.InSync, 3)
 	})
 }

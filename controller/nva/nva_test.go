@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -134,22 +135,62 @@ func TestDeviceLosesAll(t *testing.T) {
 	}
 }
 
-// A layout changes under traffic, and an endpoint's VN moves to other options:
-// no frame is lost. The options are critical: a row that is missing costs the
-// frame.
-func TestNewLayoutUnderTraffic(t *testing.T) {
+// What tunnels look like changes under traffic, in both directions, and no frame
+// is lost. The options are critical: a row that is missing costs the frame.
+func TestChangesUnderTraffic(t *testing.T) {
 	in := parse(t, mesh)
-	b := newBed(t, in)
-	n := b.start(nva.Options{Drain: 50 * time.Millisecond})
-	apply(t, n, in)
-	stop := b.stream(in, "blue1", "blue2")
-	for i := range 6 {
-		next := in
-		next.Layouts = slices.Clone(in.Layouts)
-		next.Layouts[0].Options = [][]string{{"sequence", "group"}, {"group"}, {"group", "sequence"}}[i%3]
-		apply(t, n, next)
+	device := func(in *intent.Intent, i int) *intent.Device {
+		in.Devices = slices.Clone(in.Devices)
+		return &in.Devices[i]
 	}
-	b.unbroken(stop(), "b", 300)
+	options := func(in *intent.Intent, names ...string) {
+		in.Layouts = slices.Clone(in.Layouts)
+		in.Layouts[0].Options = names
+	}
+	encapsulation := func(in *intent.Intent, i int, e intent.Encapsulation) {
+		in.VirtualNetworks = slices.Clone(in.VirtualNetworks)
+		in.VirtualNetworks[i].Encapsulation = e
+	}
+	for _, c := range []struct {
+		name   string
+		change func(*intent.Intent)
+	}{
+		{"another order", func(in *intent.Intent) { options(in, "sequence", "group") }},
+		{"fewer options", func(in *intent.Intent) { options(in, "group") }},
+		{"no options", func(in *intent.Intent) { in.Layouts = nil }},
+		{"NVGRE instead of Geneve", func(in *intent.Intent) { encapsulation(in, 1, intent.NVGRE) }},
+		{"Geneve instead of NVGRE", func(in *intent.Intent) { encapsulation(in, 0, intent.Geneve) }},
+		{"another provider address", func(in *intent.Intent) {
+			device(in, 1).ProviderAddresses = []netip.Addr{netip.MustParseAddr("10.0.0.22")}
+		}},
+		{"IPv6", func(in *intent.Intent) {
+			device(in, 0).ProviderAddresses = []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("fd00::1")}
+			device(in, 1).ProviderAddresses = []netip.Addr{netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("fd00::2")}
+			in.Tunnels = []intent.Tunnel{{Sender: "a", Receiver: "b", Underlay: intent.IPv6}}
+		}},
+		{"other groups and ports", func(in *intent.Intent) {
+			in.Endpoints = slices.Clone(in.Endpoints)
+			for i := range in.Endpoints {
+				in.Endpoints[i].Group, in.Endpoints[i].LogicalPort = uint16(i+1), uint16(i+1)
+			}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBed(t, in)
+			n := b.start(nva.Options{Drain: 20 * time.Millisecond})
+			apply(t, n, in)
+			there, back := b.stream(in, "blue1", "blue2"), b.stream(in, "blue2", "blue1")
+			red := b.stream(in, "vm1", "vm4")
+			next := in
+			c.change(&next)
+			time.Sleep(5 * time.Millisecond)
+			apply(t, n, next)
+			apply(t, n, in)
+			b.unbroken(there(), "b", 300)
+			b.unbroken(back(), "a", 300)
+			b.unbroken(red(), "b", 258)
+		})
+	}
 }
 
 // The authority is replaced by another of the same intent, and then of a newer
@@ -165,7 +206,7 @@ func TestControllerRestarts(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(20 * time.Millisecond)
-		n = b.start(nva.Options{Drain: 50 * time.Millisecond, ElectionID: uint64(i + 2)})
+		n = b.start(nva.Options{Drain: 50 * time.Millisecond, ElectionID: uint64(max(i, 1))})
 		next := in
 		next.Layouts = slices.Clone(in.Layouts)
 		if i > 0 {
