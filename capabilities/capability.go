@@ -39,7 +39,8 @@ type Capability struct {
 	NVGREExt   NVGREExt   `yaml:"nvgreExt,omitempty"`
 	// Reconfiguration is the moment at which the set of options can last be changed.
 	Reconfiguration Reconfiguration `yaml:"reconfiguration,omitempty"`
-	// SamePorts is set if every port of the device has to be configured with the same options in the same internal order.
+	// SamePorts is set if every port of the device has to be configured with the same options in the same internal order: the device has one list
+	// of options, so that its pools and the number of its options bound those of all layouts together, not only of one. See [SolveFleet].
 	SamePorts bool `yaml:"samePorts,omitempty"`
 }
 

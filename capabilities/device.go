@@ -14,6 +14,8 @@ type side struct {
 	path   string // of the direction in the capability
 	does   string // to an option
 	access string // to a field
+	// reasons is set if the rules have to be said.
+	reasons bool
 	Direction
 }
 
@@ -27,6 +29,9 @@ func (c *compiler) looksAt(s side) set {
 }
 
 func (s side) rule(leaf, format string, args ...any) Rule {
+	if !s.reasons {
+		return Rule{}
+	}
 	return Rule{Part: s.part, Device: s.device, Leaf: s.path + "." + leaf, Says: fmt.Sprintf(format, args...)}
 }
 

@@ -41,7 +41,7 @@ type Pair struct {
 	Layout int
 	// Impossible is set if there is no layout: then Degraded says why, or if that is nil, Solve does.
 	Impossible bool
-	// Degraded is set if the receiver's rows do not let the pair have its best layout.
+	// Degraded is set if the receiver's rows, or its list of options, do not let the pair have its best layout.
 	Degraded *Rule
 }
 
@@ -62,10 +62,12 @@ func (p FleetPlan) Rows(receiver int) int {
 	return len(rows)
 }
 
-// SolveFleet settles all pairs of a fleet. Each pair has the layout that Solve gives it, unless the layouts of one receiver are more than its
-// Receive.Rows. Then layouts are merged, two at a time, into the best one that the senders of both can send, where that costs the least
-// value, counted by device, until they fit. A layout without options takes no row. Merging goes for the least loss step by step; it does not try
-// all ways to merge. SolveFleet is a pure function.
+// SolveFleet settles all pairs of a fleet. Each pair has the layout that Solve gives it, unless that is too much for a receiver.
+//
+// Where the layouts of one receiver are more than its Receive.Rows, layouts are merged, two at a time, into the best one that the senders of both can send, where that costs the least
+// value, counted by device, until they fit. A layout without options takes no row. Where a receiver has one list of options for all of its ports
+// (SamePorts) and those of all layouts together are more than the list can have, options are dropped for all senders, again the least loss first.
+// Both go step by step, and do not try all ways. SolveFleet is a pure function.
 func SolveFleet(f Fleet) FleetPlan {
 	var p FleetPlan
 	p.classify(f.Devices)
@@ -143,9 +145,8 @@ type group struct {
 	impossible bool
 	// why is set if the group came from others that were too many.
 	why *Rule
-	// common is what all members can do, and id tells groups apart whose members differ.
-	common Capability
-	id     int
+	// id tells groups apart whose members differ.
+	id int
 }
 
 // member is one class of senders, with the key and value of what Solve gives it.
@@ -157,11 +158,10 @@ type member struct {
 
 // receiver settles what all classes send to one.
 func (f Fleet) receiver(classes []Class, receiver Capability) []group {
-	m := merger{Fleet: f, receiver: receiver, tried: map[[2]int]group{}}
-	for s, class := range classes {
-		g := m.group(class.Capability)
-		g.members = []member{{sender: s, devices: class.Devices, best: g.key, value: g.value}}
-		m.add(g)
+	m := merger{Fleet: f, classes: classes, receiver: receiver, tried: map[[2]int]group{}}
+	m.settle()
+	if receiver.SamePorts {
+		m.share()
 	}
 	rows, best := int(receiver.Receive.Rows), m.rows()
 	if rows == 0 || best <= rows {

@@ -27,6 +27,7 @@ func TestSolveFleetKeepsRules(t *testing.T) {
 		for i := range 2 + r.IntN(7) {
 			d := randomCapability(r, fmt.Sprintf("nve%d", i))
 			d.Receive.Rows = uint32(r.IntN(4))
+			d.SamePorts = r.IntN(3) == 0
 			if i > 0 && r.IntN(3) == 0 {
 				d = f.Devices[r.IntN(i)]
 				d.Name = fmt.Sprintf("nve%d", i)
@@ -43,6 +44,7 @@ func TestSolveFleetKeepsRules(t *testing.T) {
 				t.Errorf("seed %d: %d layouts for %d rows", seed, plan.Rows(receiver), rows)
 			}
 		}
+		checkLists(t, f, plan)
 		for s, sender := range f.Devices {
 			for d, receiver := range f.Devices {
 				layout, pair := plan.Between(s, d)
@@ -50,7 +52,12 @@ func TestSolveFleetKeepsRules(t *testing.T) {
 				switch {
 				case pair.Degraded != nil:
 					degraded++
-					if receiver.Receive.Rows == 0 || pair.Degraded.Leaf != "receive.rows" {
+					if !why.Satisfied() {
+						t.Errorf("seed %d: degraded by %v what there never was: %v", seed, pair.Degraded, why.Conflict)
+					}
+					rows := receiver.Receive.Rows > 0 && pair.Degraded.Leaf == "receive.rows"
+					list := receiver.SamePorts && pair.Degraded.Leaf != "receive.rows"
+					if !rows && !list {
 						t.Errorf("seed %d: degraded by %v", seed, pair.Degraded)
 					}
 					if len(layout.Options) > 0 {
@@ -84,6 +91,42 @@ func TestSolveFleetKeepsRules(t *testing.T) {
 	t.Logf("%d pairs degraded, %d of them by another layout", degraded, merged)
 	if degraded < 100 || merged < 20 {
 		t.Error("the fleets hardly ever exceed their rows")
+	}
+}
+
+// checkLists checks that a receiver with one list of options has room in it for those of all layouts.
+func checkLists(t *testing.T, f capabilities.Fleet, plan capabilities.FleetPlan) {
+	t.Helper()
+	for d, receiver := range f.Devices {
+		if !receiver.SamePorts {
+			continue
+		}
+		list := map[string]bool{}
+		for s := range f.Devices {
+			layout, _ := plan.Between(s, d)
+			for _, o := range layout.Options {
+				list[o.Name] = true
+			}
+		}
+		if n := int(receiver.Receive.For(f.Path.Underlay).Options); n > 0 && len(list) > n {
+			t.Errorf("%s: %d options in a list of %d", receiver.Name, len(list), n)
+		}
+		for _, p := range receiver.Receive.Pools {
+			words := 0
+			for _, o := range f.Wanted.Options {
+				if list[o.Name] {
+					words += int(o.Type.Len) + int(p.PerOption)
+					for _, w := range o.Words {
+						if w.Unread {
+							words--
+						}
+					}
+				}
+			}
+			if words > int(p.Words) {
+				t.Errorf("%s: %d words in a pool of %d", receiver.Name, words, p.Words)
+			}
+		}
 	}
 }
 
@@ -130,6 +173,33 @@ func TestSolveFleetMerges(t *testing.T) {
 	_, pair := plan.Between(2, 2)
 	if want := "receiver c: holds 1 layout, and the best for its senders are 3 (receive.rows)"; pair.Degraded.String() != want {
 		t.Errorf("have %v, want %s", pair.Degraded, want)
+	}
+}
+
+// A receiver with one list of options for all of its senders, which has room for three of four options of one word.
+func TestSolveFleetShares(t *testing.T) {
+	tunnel := []capabilities.Encapsulation{{Kind: capabilities.Geneve}}
+	var f capabilities.Fleet
+	for i, weight := range []uint16{4, 4, 2, 3} {
+		f.Wanted.Options = append(f.Wanted.Options, capabilities.WantedOption{
+			Name: fmt.Sprint("option", i), Type: geneve.OptionType{Class: 0xff01, Type: uint8(i), Len: 1}, Weight: weight})
+	}
+	for i, name := range []string{"a", "b"} {
+		c := capabilities.Capability{Name: name, Role: capabilities.RoleNVE, Encapsulations: tunnel, SamePorts: true}
+		c.Receive = capabilities.Direction{Options: []capabilities.OptionRange{capabilities.EveryOption(4)}, Pools: []capabilities.Pool{{Words: 3}}}
+		for _, o := range f.Wanted.Options[2*i : 2*i+2] {
+			c.Send.Options = append(c.Send.Options, capabilities.Exactly(o.Type))
+		}
+		f.Devices = append(f.Devices, c)
+	}
+	plan := capabilities.SolveFleet(f)
+	if layout, pair := plan.Between(0, 1); layout.String() != "option0 option1" || pair.Degraded != nil {
+		t.Errorf("a to b: have %v, %v", layout, pair.Degraded)
+	}
+	layout, pair := plan.Between(1, 0)
+	want := "receiver a: has one list of options for all ports and senders, which has no room for option2 (receive.pools[0])"
+	if layout.String() != "option3" || pair.Degraded == nil || pair.Degraded.String() != want {
+		t.Errorf("b to a: have %v, %v\nwant %s", layout, pair.Degraded, want)
 	}
 }
 

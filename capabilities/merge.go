@@ -5,26 +5,30 @@ import "slices"
 // merger brings the layouts of one receiver within its rows.
 type merger struct {
 	Fleet
+	classes  []Class
 	receiver Capability
-	groups   []group
-	why      *Rule
-	ids      int
-	tried    map[[2]int]group
+	// dropped are the options that no layout may have.
+	dropped set
+	groups  []group
+	why     *Rule
+	ids     int
+	tried   map[[2]int]group
 }
 
 // group returns the group of a sender, or of what several have in common, without members.
 func (m *merger) group(sender Capability) group {
-	g := group{common: sender}
-	g.layout, g.value, g.impossible = m.best(sender, m.receiver)
+	var g group
+	g.layout, g.value, g.impossible = m.best(sender, m.receiver, m.dropped)
 	g.key = g.layout.key()
 	return g
 }
 
-// best is Solve without the explanation.
-func (f Fleet) best(sender, receiver Capability) (l Layout, value int, impossible bool) {
+// best is Solve without the explanation, and without some of the options.
+func (f Fleet) best(sender, receiver Capability, dropped set) (l Layout, value int, impossible bool) {
 	path := f.Path.orDefault()
-	c := compile(sender, receiver, path, f.Wanted)
+	c := compile(sender, receiver, path, f.Wanted, false)
 	p := c.problem(func(int) bool { return true })
+	p.usable &^= dropped
 	chosen, ok := p.best(c.need(), c.values)
 	if !ok {
 		return Layout{}, 0, true
@@ -50,7 +54,6 @@ func (m *merger) add(g group) {
 		h := &m.groups[i]
 		if h.key == g.key && !h.impossible && !g.impossible || h.impossible && g.impossible && h.why == g.why {
 			h.members = append(h.members, g.members...)
-			h.common = Intersect(h.common, g.common)
 			h.id = g.id
 			if h.why == nil {
 				h.why = g.why
@@ -88,25 +91,24 @@ func (m *merger) merge() {
 			least, from, cost = g, [2]int{i, j}, lost
 		}
 	}
-	for i, a := range m.groups {
-		if len(a.layout.Options) == 0 {
-			continue
-		}
-		if m.optional() {
-			try(group{common: a.common}, i, -1)
-		}
-		for j, b := range m.groups[:i] {
-			if len(b.layout.Options) == 0 {
-				continue // no better than to take all options from a
+	if m.optional() {
+		for i, g := range m.groups {
+			if len(g.layout.Options) > 0 {
+				try(group{}, i, -1)
 			}
-			if both := m.both(a, b); !both.impossible {
-				try(both, i, j)
-			}
+		}
+	}
+	for _, p := range m.pairs() {
+		if from[0] >= 0 && p.atLeast >= cost {
+			break
+		}
+		if both := m.both(m.groups[p.i], m.groups[p.j]); !both.impossible {
+			try(both, p.i, p.j)
 		}
 	}
 	if from[0] < 0 {
 		from[0] = m.smallest()
-		least = group{common: m.groups[from[0]].common, impossible: true}
+		least = group{impossible: true}
 	}
 	least.why = m.why
 	least.members = slices.Clone(m.groups[from[0]].members)
@@ -121,12 +123,36 @@ func (m *merger) merge() {
 	m.add(least)
 }
 
+// candidate is two groups that might become one. What they have in common is worth no more than what either can do alone, so that
+// at least some value is lost.
+type candidate struct{ i, j, atLeast int }
+
+// pairs returns all candidates, the most promising first. The empty group is none: that is no better than to take the options away.
+func (m *merger) pairs() []candidate {
+	var out []candidate
+	for i, a := range m.groups {
+		for j, b := range m.groups[:i] {
+			if len(a.layout.Options) > 0 && len(b.layout.Options) > 0 {
+				least := group{value: min(a.value, b.value)}
+				out = append(out, candidate{i, j, m.loss(i, least) + m.loss(j, least)})
+			}
+		}
+	}
+	slices.SortStableFunc(out, func(a, b candidate) int { return a.atLeast - b.atLeast })
+	return out
+}
+
 // both returns the group of what two have in common.
 func (m *merger) both(a, b group) group {
 	ids := [2]int{a.id, b.id}
 	g, ok := m.tried[ids]
 	if !ok {
-		g = m.group(Intersect(a.common, b.common))
+		members := slices.Concat(a.members, b.members)
+		common := m.classes[members[0].sender].Capability
+		for _, d := range members[1:] {
+			common = Intersect(common, m.classes[d.sender].Capability)
+		}
+		g = m.group(common)
 		m.tried[ids] = g
 	}
 	return g

@@ -38,11 +38,13 @@ type compiler struct {
 	words   []int
 	values  []int
 	port    uint16
+	reasons bool
 	list    []constraint
 }
 
-func compile(sender, receiver Capability, path Path, wanted Wanted) *compiler {
-	c := &compiler{path: path, options: wanted.Options, words: make([]int, 0, len(wanted.Options))}
+// compile returns the rules of a question. Without reasons they have no words, which take more time than the answer.
+func compile(sender, receiver Capability, path Path, wanted Wanted, reasons bool) *compiler {
+	c := &compiler{path: path, reasons: reasons, options: wanted.Options, words: make([]int, 0, len(wanted.Options))}
 	for _, o := range wanted.Options {
 		c.words = append(c.words, o.Type.Words())
 		value := o.value()
@@ -57,11 +59,11 @@ func compile(sender, receiver Capability, path Path, wanted Wanted) *compiler {
 	if path.Encapsulation != Geneve {
 		return c
 	}
-	c.device(side{PartSender, sender.Name, "send", "places", "put", sender.Send})
-	c.device(side{PartReceiver, receiver.Name, "receive", "matches", "read", receiver.Receive})
+	c.device(side{PartSender, sender.Name, "send", "places", "put", reasons, sender.Send})
+	c.device(side{PartReceiver, receiver.Name, "receive", "matches", "read", reasons, receiver.Receive})
 	for _, t := range path.Transit {
 		if _, ok := t.Encapsulation(Geneve); ok {
-			c.device(side{PartTransit, t.Name, "receive", "looks at", "read", t.Receive})
+			c.device(side{PartTransit, t.Name, "receive", "looks at", "read", reasons, t.Receive})
 		}
 	}
 	return c
@@ -177,7 +179,7 @@ func (c *compiler) wanted(w Wanted) {
 	for i, o := range c.options {
 		at := fmt.Sprintf("wanted.options[%d]", i)
 		if o.Required && w.Override == nil {
-			c.add(constraint{rule: Rule{Part: PartWanted, Leaf: at + ".required", Says: fmt.Sprintf("%s is required", o.Name)}, need: 1 << i})
+			c.add(constraint{rule: Rule{Part: PartWanted, Leaf: at + ".required", Says: o.Name + " is required"}, need: 1 << i})
 		}
 		if o.First {
 			k := constraint{rule: Rule{Part: PartWanted, Leaf: at + ".first", Says: fmt.Sprintf("%s has to be the first option", o.Name)}, at: c.free()}

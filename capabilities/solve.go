@@ -214,7 +214,7 @@ func Solve(sender, receiver Capability, path Path, wanted Wanted) (Layout, Expla
 		why.Conflict = []Rule{{Part: PartWanted, Leaf: "wanted.options", Says: fmt.Sprintf("%d options are wanted, and %d at most can be", len(wanted.Options), MaxWanted)}}
 		return Layout{}, why
 	}
-	c := compile(sender, receiver, path, wanted)
+	c := compile(sender, receiver, path, wanted, true)
 	p := c.problem(func(int) bool { return true })
 	chosen, ok := p.best(c.need(), c.values)
 	if !ok {
