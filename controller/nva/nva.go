@@ -49,8 +49,8 @@ type Options struct {
 	// once at a time, and drops the answer if it was given another intent
 	// meanwhile. Nil leaves it at that.
 	Inventory func(context.Context) (intent.Intent, error)
-	// Dial makes a device over a connection of its own. Nil means
-	// [device.Dial] with the address that the intent gives.
+	// Dial makes a device over a connection of its own, without waiting for it.
+	// Nil means [device.Dial] with the address that the intent gives.
 	Dial func(intent.Device, device.Options) (*device.Device, error)
 
 	// Drain is how long a packet may be under way between two NVEs: what a

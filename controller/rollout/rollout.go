@@ -17,6 +17,11 @@
 //
 // A device that does not answer holds up no more than it must: what sends to it
 // waits, and what it may still send by stays where it sends to.
+//
+// Old and new are held side by side for a while, so tables need room for both.
+// Where they have none the device says so (device.ErrNoRoom), its watermark
+// stays, and the others wait for it. A device is prepared as a whole: one entity
+// that it refuses keeps back all that would be sent to it anew.
 package rollout
 
 import (
