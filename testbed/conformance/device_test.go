@@ -58,6 +58,9 @@ type dut struct {
 
 	revision uint64 // of that
 
+	last    counts // when they were last read
+	counted bool   // nothing has come since then
+
 	punts   chan *p4v1.PacketIn
 	digests chan *p4v1.DigestList
 
@@ -251,6 +254,7 @@ func (d *dut) take(port uint32, frame []byte) {
 
 // frames injects a frame and returns what leaves on ports.
 func (d *dut) frames(port uint32, frame []byte) []sent {
+	d.counted = false
 	d.mu.Lock()
 	d.out = nil
 	d.mu.Unlock()

@@ -20,7 +20,8 @@ func (d *dut) packetOut(t *testing.T, port uint16, frame []byte) outcome {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, received := d.counts(), d.target.Stats().Received
+	d.last = d.counts()
+	received := d.target.Stats().Received
 	d.mu.Lock()
 	d.out = nil
 	d.mu.Unlock()
@@ -39,7 +40,7 @@ func (d *dut) packetOut(t *testing.T, port uint16, frame []byte) outcome {
 	for _, s := range out {
 		got = append(got, leaves(s.port, s.frame)...)
 	}
-	return append(got, d.outcome(before, nil)...)
+	return append(got, d.outcome(nil)...)
 }
 
 // A packet-out leaves by the port that it names, as it is.

@@ -69,14 +69,19 @@ func (d *dut) check(t *testing.T, rules []rule) {
 // process injects a frame and returns all that becomes of it.
 func (d *dut) process(port uint32, frame []byte) outcome {
 	d.t.Helper()
-	before := d.counts()
+	if !d.counted {
+		d.last, d.counted = d.counts(), true
+	}
 	out := d.frames(port, frame)
-	return d.outcome(before, out)
+	return d.outcome(out)
 }
 
-func (d *dut) outcome(before counts, out []sent) outcome {
+// outcome is what became of a frame: what left, and what was counted since the
+// last time.
+func (d *dut) outcome(out []sent) outcome {
 	d.t.Helper()
-	after := d.counts()
+	before, after := d.last, d.counts()
+	d.last, d.counted = after, true
 	var got outcome
 	for _, s := range out {
 		got = append(got, leaves(s.port, s.frame)...)
