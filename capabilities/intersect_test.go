@@ -24,11 +24,11 @@ func TestIntersectIsConjunction(t *testing.T) {
 		for range 12 {
 			order := r.Perm(4)[:r.IntN(4)]
 			within := func(c capabilities.Capability, part string) bool {
-				v := map[string]bool{}
+				var v violations
 				if part == "send" {
-					o.device(v, "sender", c.Name, part, c.Send, order)
+					o.device(&v, "sender", c.Name, part, c.Send, order)
 				} else {
-					o.device(v, part, c.Name, "receive", c.Receive, order)
+					o.device(&v, part, c.Name, "receive", c.Receive, order)
 				}
 				return len(v) == 0
 			}

@@ -57,12 +57,6 @@ func (r OptionRange) Intersect(s OptionRange) (OptionRange, bool) {
 	return out, true
 }
 
-// within reports whether every option type of r is in s.
-func (r OptionRange) within(s OptionRange) bool {
-	both, ok := r.Intersect(s)
-	return ok && both == r
-}
-
 func (r OptionRange) String() string {
 	class, typ, words := "*", "*", strconv.Itoa(int(r.MinWords))
 	if !r.AnyClass {

@@ -23,8 +23,13 @@ type oracle struct {
 // attempt is a sequence of options, by number, and the rules that it violates.
 type attempt struct {
 	order    []int
-	violates map[string]bool
+	violates violations
 }
+
+// violations are the names of rules; one may be there more than once.
+type violations []string
+
+func (v *violations) add(rule string) { *v = append(*v, rule) }
 
 func newOracle(sender, receiver capabilities.Capability, path capabilities.Path, wanted capabilities.Wanted) *oracle {
 	o := &oracle{sender: sender, receiver: receiver, path: path, wanted: wanted}
@@ -83,27 +88,27 @@ func (o *oracle) words(order []int) (n int) {
 	return n
 }
 
-func (o *oracle) violations(order []int) map[string]bool {
-	v := map[string]bool{}
+func (o *oracle) violations(order []int) violations {
+	var v violations
 	for i, w := range o.wanted.Options {
 		if w.Required && o.wanted.Override == nil && !slices.Contains(order, i) {
-			v[fmt.Sprintf("wanted//wanted.options[%d].required", i)] = true
+			v.add(fmt.Sprintf("wanted//wanted.options[%d].required", i))
 		}
 		if w.First && slices.Index(order, i) > 0 {
-			v[fmt.Sprintf("wanted//wanted.options[%d].first", i)] = true
+			v.add(fmt.Sprintf("wanted//wanted.options[%d].first", i))
 		}
 	}
 	if m := int(o.wanted.MaxBytes); m > 0 && 4*o.words(order) > m {
-		v["wanted//wanted.maxBytes"] = true
+		v.add("wanted//wanted.maxBytes")
 	}
 	if o.words(order) > 63 {
-		v["format//RFC 8926 §3.4"] = true
+		v.add("format//RFC 8926 §3.4")
 	}
 	for p, i := range order {
 		for _, j := range order[:p] {
 			a, b := o.wanted.Options[i].Type, o.wanted.Options[j].Type
 			if a.Class == b.Class && a.Type == b.Type {
-				v["format//RFC 8926 §3.5"] = true
+				v.add("format//RFC 8926 §3.5")
 			}
 		}
 	}
@@ -113,23 +118,24 @@ func (o *oracle) violations(order []int) map[string]bool {
 			names = append(names, o.wanted.Options[i].Name)
 		}
 		if !slices.Equal(names, *o.wanted.Override) {
-			v["wanted//wanted.override"] = true
+			v.add("wanted//wanted.override")
 		}
 	}
-	o.device(v, "sender", o.sender.Name, "send", o.sender.Send, order)
-	o.device(v, "receiver", o.receiver.Name, "receive", o.receiver.Receive, order)
+	o.device(&v, "sender", o.sender.Name, "send", o.sender.Send, order)
+	o.device(&v, "receiver", o.receiver.Name, "receive", o.receiver.Receive, order)
 	for _, t := range o.path.Transit {
-		o.device(v, "transit", t.Name, "receive", t.Receive, order)
+		o.device(&v, "transit", t.Name, "receive", t.Receive, order)
 	}
 	return v
 }
 
 // device adds what one device holds against a sequence.
-func (o *oracle) device(v map[string]bool, part, name, path string, d capabilities.Direction, order []int) {
+func (o *oracle) device(v *violations, part, name, path string, d capabilities.Direction, order []int) {
 	transit := part == "transit"
+	prefix := part + "/" + name + "/" + path + "."
 	broken := func(leaf string, is bool) {
 		if is {
-			v[part+"/"+name+"/"+path+"."+leaf] = true
+			v.add(prefix + leaf)
 		}
 	}
 	item := func(leaf string, i int, is bool) {
@@ -271,7 +277,7 @@ func (o *oracle) key(r capabilities.Rule) string {
 // sound reports whether every sequence that is asked for violates one of the rules.
 func (o *oracle) sound(rules []string, asked func(attempt) bool) bool {
 	for _, a := range o.sequences {
-		if asked(a) && !slices.ContainsFunc(rules, func(r string) bool { return a.violates[r] }) {
+		if asked(a) && !slices.ContainsFunc(rules, func(r string) bool { return slices.Contains(a.violates, r) }) {
 			return false
 		}
 	}

@@ -42,6 +42,7 @@ type Wanted struct {
 
 // WantedOption is an option that a sender should place.
 type WantedOption struct {
+	// Name tells the option from the others that are wanted.
 	Name string            `yaml:"name,required"`
 	Type geneve.OptionType `yaml:"type,required"`
 	// Required options are in every layout. The others are worth their weight, 0 counting as 1.
