@@ -38,11 +38,12 @@ control Route(inout headers_t hdr,
         route_counter.count();
     }
 
-    // IPv4 prefixes stand under ::ffff:0:0/96.
+    // IPv4 prefixes stand under ::ffff:0:0/96, apart from IPv6's ::/0.
     @id(0x02000070)
     table route {
         key = {
-            meta.outer_destination: lpm @id(1) @name("destination") @format(IPV6_ADDRESS);
+            hdr.ipv4.isValid():     exact @id(2) @name("ipv4");
+            meta.outer_destination: lpm   @id(1) @name("destination") @format(IPV6_ADDRESS);
         }
         actions = {
             forward;

@@ -22,7 +22,7 @@ func (r *renderer) transit() {
 	for _, route := range r.routes {
 		for _, p := range r.self.Ports {
 			if p.Number == route.Port {
-				r.add(transit.RouteKey{Destination: route.Prefix}.Forward(route.Port, p.MAC, route.NextHop))
+				r.add(transit.RouteKey{IPv4: route.Prefix.Addr().Is4(), Destination: route.Prefix}.Forward(route.Port, p.MAC, route.NextHop))
 			}
 		}
 	}

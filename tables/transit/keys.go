@@ -12,11 +12,13 @@ import (
 
 // RouteKey is the key of table TransitIngress.route.route (16384 entries).
 type RouteKey struct {
+	IPv4        bool         // exact, 1 bit
 	Destination netip.Prefix // lpm, 128 bits
 }
 
 func (k RouteKey) build() *tables.Builder {
-	b := tables.Build(TableRoute, 1)
+	b := tables.Build(TableRoute, 2)
+	b.Exact("ipv4", 1, tables.Bool(k.IPv4))
 	tables.PrefixOf(b, "destination", 128, k.Destination)
 	return b
 }

@@ -22,7 +22,7 @@ func TestRoutes(t *testing.T) {
 	}
 	a, b := ethernet.MAC{2, 1}, ethernet.MAC{2, 2}
 	var set tables.Set
-	set.Add(transit.RouteKey{Destination: netip.MustParsePrefix("192.0.2.9/24")}.Forward(1, a, b))
+	set.Add(transit.RouteKey{IPv4: true, Destination: netip.MustParsePrefix("192.0.2.9/24")}.Forward(1, a, b))
 	set.Add(transit.RouteKey{Destination: netip.MustParsePrefix("2001:db8::/32")}.Forward(2, a, b))
 	set.Add(transit.InnerACLKey{
 		VNI: tables.Is[uint32](5001), Source: tables.In(netip.MustParsePrefix("10.0.0.0/8")), Priority: 1,

@@ -3,6 +3,7 @@ package conformance
 import (
 	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -78,6 +79,22 @@ func TestTransitRoutes(t *testing.T) {
 		rules = append(rules, rule{"longest prefix of " + r.to + ", RFC 1812 5.2.4.3", 1, f, want})
 	}
 	spine(t).check(t, rules)
+}
+
+// A default route is one of its own family: IPv4 addresses are mapped into
+// IPv6's for the key, and ::/0 has to leave them alone.
+func TestTransitDefaultRoute(t *testing.T) {
+	route, err := transit.RouteKey{Destination: netip.MustParsePrefix("::/0")}.Forward(4,
+		ethernet.MAC{2, 0, 0, 0, 0x5e, 4}, ethernet.MAC{2, 0, 0, 0, 0xff, 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v4 := across(tunnel{vni: blue, to: address("11.0.0.1")})
+	v6 := across(tunnel{v6: true, vni: blue, to: address("fd01::1")})
+	spine(t, route).check(t, []rule{
+		{"::/0 is no route for IPv4", 1, v4, dropped("no-route")},
+		{"::/0 is a route for IPv6", 1, v6, forwarded(4, v6)},
+	})
 }
 
 // TTL and header checksum (RFC 1812 5.3.1, RFC 1624).
