@@ -72,9 +72,7 @@ func (s *Switch) drain() {
 		s.again = slices.Delete(s.again, 0, 1)
 		s.runIngress(p)
 	}
-	for _, p := range s.kept {
-		s.idle = append(s.idle, p)
-	}
+	s.idle = append(s.idle, s.kept...)
 	s.kept = s.kept[:0]
 }
 

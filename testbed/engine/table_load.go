@@ -26,13 +26,12 @@ type tableDef struct {
 	timeout  bool
 	meter    *directMeter
 
-	def           *action // the program's default action; nil: none
-	defArgs       []uint64
-	constDef      bool    // action and arguments are constant
-	constDefAct   *action // the action is
-	entries       []constEntry
-	immutable     bool
-	entryPriority bool
+	def         *action // the program's default action; nil: none
+	defArgs     []uint64
+	constDef    bool    // action and arguments are constant
+	constDefAct *action // the action is
+	entries     []constEntry
+	immutable   bool
 }
 
 type constEntry struct {
