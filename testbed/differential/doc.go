@@ -39,6 +39,7 @@
 //   - answers NOT_FOUND or OUT_OF_RANGE to the read of a group that is not there,
 //     of which section 9.5 says nothing and the embedded target reads none;
 //   - looks at no filter of a read but the match;
+//   - sends packet-outs whose metadata is not there, not known or there twice;
 //   - does not tell is_const, of which its version of P4Runtime does not know;
 //   - tells the bytes of counters that are of packets only;
 //   - gives back meter rates a little smaller, unless they are binary fractions of

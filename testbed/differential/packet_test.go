@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 
+	p4v1 "github.com/p4lang/p4runtime/go/p4/v1"
 	"google.golang.org/grpc/codes"
 
 	"github.com/keyway-nve/keyway/controller/intent"
@@ -28,6 +29,9 @@ func (c *testCase) send() {
 			c.fault("packet %d, %v:\nembedded %v\nbmv2     %v", len(log), f, a, b)
 		}
 	}
+	for range *packets / 10 {
+		c.packetOut()
+	}
 	_, digests := c.sides[1].told(0, 0)
 	a, x := c.sides[0].told(0, len(digests))
 	b, y := c.sides[1].told(len(a), len(x))
@@ -43,6 +47,21 @@ func (c *testCase) send() {
 		if compareFrames(a[i], b[i]) != 0 {
 			c.fault("packet-in %d: %v, bmv2 %v", i, a[i], b[i])
 		}
+	}
+}
+
+// packetOut sends both the same packet over P4Runtime.
+func (c *testCase) packetOut() {
+	c.t.Helper()
+	p := &p4v1.PacketOut{Payload: c.packet().data}
+	port := pick(c.r, []byte{1}, []byte{2}, []byte{1, 0}, []byte{1, 44}, []byte{0}, []byte{1, 254}, []byte{1, 255}, []byte{0xff, 0xff},
+		[]byte{0, 0, 1}, []byte{1, 0, 0})
+	p.Metadata = append(p.Metadata, &p4v1.PacketMetadata{MetadataId: 1, Value: port})
+	c.tally.packets++
+	a, b := c.sides[0].packetOut(c.t, p), c.sides[1].packetOut(c.t, p)
+	c.tally.out += len(a)
+	if !slices.EqualFunc(a, b, func(a, b frame) bool { return compareFrames(a, b) == 0 }) {
+		c.fault("packet-out %v:\nembedded %v\nbmv2     %v", p, a, b)
 	}
 }
 

@@ -50,6 +50,7 @@ func compareFrames(a, b frame) int {
 type side struct {
 	name    string
 	client  p4v1.P4RuntimeClient
+	stream  p4v1.P4Runtime_StreamChannelClient
 	inject  func(port uint32, data []byte)
 	settle  func(context.Context) error
 	primary chan struct{}
@@ -143,6 +144,7 @@ func (s *side) connect(t *testing.T, conn *grpc.ClientConn) {
 			s.message(m)
 		}
 	}()
+	s.stream = stream
 	err = stream.Send(&p4v1.StreamMessageRequest{Update: &p4v1.StreamMessageRequest_Arbitration{Arbitration: &p4v1.MasterArbitrationUpdate{
 		DeviceId: deviceID, ElectionId: election(),
 	}}})
@@ -224,13 +226,43 @@ func (s *side) read(ctx context.Context, entities ...*p4v1.Entity) ([]*p4v1.Enti
 	return out, err
 }
 
-// process lets a frame arrive and returns what leaves, in an order that does not
-// depend on the switch's threads.
+// process lets a frame arrive and returns what leaves.
 func (s *side) process(t *testing.T, f frame) []frame {
 	t.Helper()
 	s.inject(f.port, f.data)
+	return s.left(t)
+}
+
+// packetOut sends a packet as the controller does and returns what leaves. A
+// second one tells when the switch is done with it.
+func (s *side) packetOut(t *testing.T, p *p4v1.PacketOut) []frame {
+	t.Helper()
+	last := frame{1, []byte("that was all")}
+	for _, p := range []*p4v1.PacketOut{p, {Payload: last.data, Metadata: []*p4v1.PacketMetadata{{MetadataId: 1, Value: []byte{1}}}}} {
+		if err := s.stream.Send(&p4v1.StreamMessageRequest{Update: &p4v1.StreamMessageRequest_Packet{Packet: p}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	isLast := func(f frame) bool { return compareFrames(f, last) == 0 }
+	for patience := time.Now().Add(2 * time.Second); ; time.Sleep(50 * time.Microsecond) {
+		s.mu.Lock()
+		done := slices.ContainsFunc(s.out, isLast)
+		s.mu.Unlock()
+		if done {
+			return slices.DeleteFunc(s.left(t), isLast)
+		}
+		if time.Now().After(patience) {
+			t.Fatalf("%s: nothing left after packet-out %v", s.name, p)
+		}
+	}
+}
+
+// left returns what has left, in an order that does not depend on the switch's
+// threads.
+func (s *side) left(t *testing.T) []frame {
+	t.Helper()
 	if err := s.settle(t.Context()); err != nil {
-		t.Fatalf("%s: after %v: %v", s.name, f, err)
+		t.Fatalf("%s: %v", s.name, err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
