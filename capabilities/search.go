@@ -165,8 +165,8 @@ func (p *problem) exists(need set) bool {
 	if !p.fits(need) {
 		return false
 	}
-	if !p.positional {
-		return p.order(need) != nil
+	if alone := p.order(need) != nil; alone || !p.positional {
+		return alone
 	}
 	// An option that nobody needs may have to fill the words before one that has a fixed place.
 	_, ok := p.search(need, make([]int, p.n), true)
@@ -186,9 +186,8 @@ type search struct {
 	need    set
 	values  []int
 	any     bool
-	density []int // options by value a word, the best first
-	visited map[set]struct{}
-	seen    []uint64 // visited, as a bitmap where that is small
+	density []int    // options by value a word, the best first
+	visited []uint64 // a bitmap of sets
 
 	found              bool
 	chosen             set
@@ -201,25 +200,16 @@ func (p *problem) search(need set, values []int, first bool) (set, bool) {
 		s.density = append(s.density, i)
 	}
 	slices.SortStableFunc(s.density, func(a, b int) int { return values[b]*p.words[a] - values[a]*p.words[b] })
-	if p.n <= 20 {
-		s.seen = make([]uint64, 1<<max(0, p.n-6))
-	} else {
-		s.visited = map[set]struct{}{}
-	}
+	s.visited = make([]uint64, 1<<max(0, p.n-6))
 	s.visit(0, 0, 0)
 	return s.chosen, s.found
 }
 
 // again reports whether done was visited before, and marks it.
 func (s *search) again(done set) bool {
-	if s.visited != nil {
-		_, ok := s.visited[done]
-		s.visited[done] = struct{}{}
-		return ok
-	}
 	bit := uint64(1) << (done & 63)
-	ok := s.seen[done>>6]&bit != 0
-	s.seen[done>>6] |= bit
+	ok := s.visited[done>>6]&bit != 0
+	s.visited[done>>6] |= bit
 	return ok
 }
 
@@ -231,12 +221,14 @@ func (s *search) visit(done set, length, value int) {
 		s.found, s.chosen, s.value, s.chosenWords = true, done, value, length
 	}
 	open := s.open(done, length)
-	if s.need&^(done|open) != 0 || s.hopeless(done, open, length, value) {
+	if s.need&^(done|open) != 0 || s.hopeless(done, open, length, value) || !s.reachable(done, open, length) {
 		return
 	}
-	for i := range open.all {
-		if s.next(done, length, i) {
-			s.visit(done|1<<i, length+s.words[i], value+s.values[i])
+	for _, part := range [...]set{open & s.need, open &^ s.need} {
+		for i := range part.all {
+			if s.next(done, length, i) {
+				s.visit(done|1<<i, length+s.words[i], value+s.values[i])
+			}
 		}
 	}
 }
@@ -269,6 +261,26 @@ func (s *search) open(done set, length int) set {
 func (p *problem) within(done set) bool {
 	for _, b := range p.sums {
 		if total(b.cost, done) > b.room {
+			return false
+		}
+	}
+	return true
+}
+
+// reachable reports whether the words of open, in any order, can bring each option that is needed to a place where it may stand.
+func (s *search) reachable(done, open set, length int) bool {
+	if !s.positional {
+		return true
+	}
+	for i := range (s.need &^ done).all {
+		if s.at[i] == anywhere {
+			continue
+		}
+		starts := WordSet(1) << length
+		for j := range (open &^ (1 << i)).all {
+			starts |= starts << s.words[j]
+		}
+		if starts&s.at[i] == 0 {
 			return false
 		}
 	}

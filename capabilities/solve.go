@@ -7,8 +7,8 @@ import (
 	"github.com/keyway-nve/keyway/proto/geneve"
 )
 
-// MaxWanted is the number of options that Solve considers at a time.
-const MaxWanted = 24
+// MaxWanted is the number of options that Solve considers at a time. The search is over sets of them.
+const MaxWanted = 20
 
 // Path is what lies between two NVEs.
 type Path struct {

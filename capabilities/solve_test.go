@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -181,6 +182,48 @@ func (c solveCase) run(t *testing.T) {
 	}
 	if diff := cmp.Diff(c.wantOut, out); diff != "" {
 		t.Errorf("left out, -want +have:\n%s", diff)
+	}
+}
+
+// Questions that are hard because nearly everything is possible are answered in a moment too.
+func TestSolveHard(t *testing.T) {
+	tunnel := []capabilities.Encapsulation{{Kind: capabilities.Geneve}}
+	every := capabilities.Direction{Options: []capabilities.OptionRange{capabilities.EveryOption(31)}}
+	device := capabilities.Capability{Name: "device", Role: capabilities.RoleNVE, Encapsulations: tunnel, Receive: every, Send: every}
+	wanted := func(n int) capabilities.Wanted {
+		var w capabilities.Wanted
+		for i := range n {
+			w.Options = append(w.Options, capabilities.WantedOption{Name: fmt.Sprint("option", i), Weight: uint16(1 + i%3)})
+			w.Options[i].Type.Class, w.Options[i].Type.Type, w.Options[i].Type.Len = 0xff01, uint8(i), uint8(i%3)
+		}
+		w.Options[0].Required, w.Options[0].Weight = true, 0
+		return w
+	}
+	for _, at := range []int{30, 62} {
+		receiver := device
+		receiver.Receive.Limits.Bytes = 128
+		receiver.Receive.Order = []capabilities.OrderRule{{
+			Kind: capabilities.Slot, Options: []capabilities.OptionRange{capabilities.Exactly(wanted(1).Options[0].Type)}, At: capabilities.WordRange(at, at)}}
+		start := time.Now()
+		_, why := capabilities.Solve(device, receiver, capabilities.Path{}, wanted(capabilities.MaxWanted))
+		if why.Satisfied() != (at == 30) {
+			t.Errorf("word %d: have %v", at, why.Conflict)
+		}
+		t.Logf("word %d: %v", at, time.Since(start))
+	}
+	// Of twenty options that are worth the same, any ten will do.
+	receiver, alike := device, wanted(capabilities.MaxWanted)
+	receiver.Receive.Limits.Options = 10
+	for i := range alike.Options {
+		alike.Options[i].Weight, alike.Options[i].Type.Len = 0, 1
+	}
+	start := time.Now()
+	layout, _ := capabilities.Solve(device, receiver, capabilities.Path{}, alike)
+	t.Logf("all alike: %v", time.Since(start))
+	for i, o := range layout.Options {
+		if want := fmt.Sprint("option", i); o.Name != want {
+			t.Errorf("have %s, want %s", o.Name, want)
+		}
 	}
 }
 
