@@ -120,7 +120,8 @@ func (c *Client) Ask(ctx context.Context) (capabilities.Capability, error) {
 
 // supports asks whether the device has the model, and for the encoding that suits us best.
 func (c *Client) supports(ctx context.Context) (gpb.Encoding, error) {
-	r, err := c.gnmi.Capabilities(ctx, &gpb.CapabilityRequest{})
+	// A device that starts just now is waited for; the error of a deadline says what the last attempt to connect came to.
+	r, err := c.gnmi.Capabilities(ctx, &gpb.CapabilityRequest{}, grpc.WaitForReady(true))
 	if status.Code(err) == codes.Unimplemented {
 		return 0, fmt.Errorf("%w: %w", ErrUnsupported, err)
 	}

@@ -158,6 +158,9 @@ func prefixFor(requested *gpb.Path, target string) *gpb.Path {
 	if requested.GetTarget() == "" {
 		target = ""
 	}
+	if target == "" && requested.GetOrigin() == "" {
+		return nil
+	}
 	return &gpb.Path{Origin: requested.GetOrigin(), Target: target}
 }
 

@@ -26,8 +26,8 @@ func resolve(prefix, path *gpb.Path) ([]*gpb.Path, error) {
 	}
 	origin := prefix.GetOrigin()
 	switch {
-	//lint:ignore SA1019 a path in the old form is told, not taken for the root
-	case len(prefix.GetElement())+len(path.GetElement()) > 0:
+	// gnmi_cli sends both forms. The old one alone must not be taken for the root.
+	case old(prefix) || old(path):
 		return nil, malformed("element is deprecated, want elem")
 	case path.GetTarget() != "":
 		return nil, malformed("the target belongs into the prefix")
@@ -49,6 +49,11 @@ func resolve(prefix, path *gpb.Path) ([]*gpb.Path, error) {
 		r.err = &PathError{Path: pathString(elems), Err: ErrUnknownPath}
 	}
 	return nil, r.err
+}
+
+// old reports whether a path is only in the form of gNMI 0.3.
+func old(p *gpb.Path) bool {
+	return len(p.GetElem()) == 0 && len(p.GetElement()) > 0
 }
 
 type resolver struct {

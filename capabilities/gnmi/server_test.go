@@ -105,7 +105,7 @@ func TestGet(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(r.Notification) != 1 || r.Notification[0].Prefix.Target != "" {
+			if len(r.Notification) != 1 || r.Notification[0].GetPrefix() != nil {
 				t.Fatalf("want one notification without a target, have %v", r)
 			}
 			have := map[string]string{}
@@ -167,6 +167,7 @@ func TestGetErrors(t *testing.T) {
 		{"origin", one, &gpb.GetRequest{Path: []*gpb.Path{{Origin: "cli"}}}, codes.InvalidArgument, `origin "cli" is not served`},
 		{"two origins", one, &gpb.GetRequest{Prefix: &gpb.Path{Origin: Origin}, Path: []*gpb.Path{{Origin: Origin}}}, codes.InvalidArgument, "both have an origin"},
 		{"old form", one, &gpb.GetRequest{Path: []*gpb.Path{{Element: []string{"nve-capabilities"}}}}, codes.InvalidArgument, "element is deprecated"},
+		{"both forms", one, &gpb.GetRequest{Path: []*gpb.Path{{Element: []string{"x"}, Elem: []*gpb.PathElem{{Name: "x"}}}}}, codes.Unimplemented, "/x: no such node"},
 		{"no such node", one, at("/nve-capabilities/state/colour/deep"), codes.Unimplemented, "/nve-capabilities/state/colour: no such node in the model"},
 		{"another model", one, at("/interfaces/interface[name=eth0]"), codes.Unimplemented, "/interfaces[name"[:11] + ": no such node"},
 		{"no such node under wildcards", one, at("/.../colour"), codes.Unimplemented, "/.../colour"},

@@ -8,15 +8,17 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/keyway-nve/keyway/capabilities/gnmi"
 	"github.com/keyway-nve/keyway/testbed/target/command"
 )
 
 // Exit statuses.
 const (
-	exitOK     = 0
-	exitFailed = 1 // what was asked for was tried and did not come out
-	exitBad    = 2 // bad command line or bad input file
-	exitUnsat  = 3 // solve: no layout satisfies all rules
+	exitOK          = 0
+	exitFailed      = 1 // what was asked for was tried and did not come out
+	exitBad         = 2 // bad command line or bad input file
+	exitUnsat       = 3 // solve: no layout satisfies all rules
+	exitUnsupported = 4 // capabilities get: the device does not support the model
 )
 
 // badInput is an error that is the input's fault.
@@ -43,6 +45,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case errors.As(err, &bad):
 		fmt.Fprintln(stderr, err)
 		return exitBad
+	case errors.Is(err, gnmi.ErrUnsupported):
+		fmt.Fprintln(stderr, "keyway:", err)
+		return exitUnsupported
 	}
 	fmt.Fprintln(stderr, "keyway:", err)
 	return exitFailed
@@ -58,7 +63,8 @@ Geneve options that each of them can match, and repairs moved endpoints and
 missing policy with NVGRE-EXT REDIRECT and UNREACHABLE messages.
 
 Exit status: 0 done, 1 tried and failed, 2 bad command line or input file; solve
-exits with 3 if no layout satisfies all rules.`,
+exits with 3 if no layout satisfies all rules, capabilities get with 4 if the
+device does not support the model.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          usageArgs(cobra.NoArgs),
@@ -68,7 +74,7 @@ exits with 3 if no layout satisfies all rules.`,
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usageError(c, err) })
-	root.AddCommand(newLabCommand(), newBenchCommand(), newNVACommand(), newIntentCommand(), newSolveCommand(), newProfilesCommand(), command.NewCommand(stdout, stderr))
+	root.AddCommand(newLabCommand(), newBenchCommand(), newNVACommand(), newIntentCommand(), newSolveCommand(), newProfilesCommand(), newCapabilitiesCommand(), newAgentCommand(), command.NewCommand(stdout, stderr))
 	return root
 }
 
