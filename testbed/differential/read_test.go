@@ -45,6 +45,14 @@ func normal(es []*p4v1.Entity) map[string]*p4v1.Entity {
 	return out
 }
 
+// key returns what normal has an entity under.
+func key(e *p4v1.Entity) string {
+	for k := range normal([]*p4v1.Entity{proto.CloneOf(e)}) {
+		return k
+	}
+	return ""
+}
+
 // inUnits takes the bytes from what counts packets: bmv2 tells both, whatever
 // the unit in P4Info.
 func (c *testCase) inUnits(e *p4v1.Entity) {
