@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/keyway-nve/keyway/controller/intent"
@@ -76,6 +77,10 @@ func draw(r *rand.Rand) intent.Intent {
 		in.Endpoints = append(in.Endpoints, e)
 	}
 	in.OptionTypes = optionTypes(r)
+	// What tells the origin is often first, where the spine can read it.
+	traced := slices.IndexFunc(in.OptionTypes, func(o intent.OptionType) bool {
+		return slices.ContainsFunc(o.Words, func(w intent.Word) bool { return w.Field == intent.FieldOrigin })
+	})
 	for _, a := range in.Devices {
 		for _, b := range in.Devices {
 			if a.Name == b.Name {
@@ -84,8 +89,12 @@ func draw(r *rand.Rand) intent.Intent {
 			if chance(r, 80) {
 				l := intent.Layout{Sender: a.Name, Receiver: b.Name, Options: []string{}}
 				words := 0
-				for _, i := range r.Perm(len(in.OptionTypes)) {
-					if o := in.OptionTypes[i]; chance(r, 60) && words+o.Size() <= intent.WindowWords {
+				order := r.Perm(len(in.OptionTypes))
+				if traced >= 0 && chance(r, 60) {
+					order = append([]int{traced}, slices.DeleteFunc(order, func(i int) bool { return i == traced })...)
+				}
+				for n, i := range order {
+					if o := in.OptionTypes[i]; (n == 0 || chance(r, 60)) && words+o.Size() <= intent.WindowWords {
 						l.Options = append(l.Options, o.Name)
 						words += o.Size()
 					}
@@ -106,7 +115,10 @@ func draw(r *rand.Rand) intent.Intent {
 			})
 		}
 	}
-	for range r.IntN(3) {
+	if traced >= 0 && chance(r, 70) {
+		spine.Reads = append(spine.Reads, intent.Read{Option: in.OptionTypes[traced].Name})
+	}
+	for range r.IntN(2) {
 		spine.Reads = append(spine.Reads, intent.Read{Option: in.OptionTypes[r.IntN(len(in.OptionTypes))].Name, Word: uint8(pick(r, 0, 0, 0, 1, 2, 3))})
 	}
 	for range r.IntN(4) {
