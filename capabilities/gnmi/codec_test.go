@@ -296,24 +296,3 @@ func FuzzUnmarshal(f *testing.F) {
 		}
 	})
 }
-
-func BenchmarkMarshal(b *testing.B) {
-	c := goldens(b)["everything"]
-	for b.Loop() {
-		if _, err := Marshal(c); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkUnmarshal(b *testing.B) {
-	text, err := Marshal(goldens(b)["everything"])
-	if err != nil {
-		b.Fatal(err)
-	}
-	for b.Loop() {
-		if _, err := Unmarshal(text); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

@@ -129,13 +129,18 @@ func shipped(t testing.TB) []capabilities.Capability {
 	t.Helper()
 	var out []capabilities.Capability
 	for _, name := range capabilities.Profiles() {
-		p, err := capabilities.ShippedProfile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out = append(out, p.Capability)
+		out = append(out, shippedProfile(t, name))
 	}
 	return out
+}
+
+func shippedProfile(t testing.TB, name string) capabilities.Capability {
+	t.Helper()
+	p, err := capabilities.ShippedProfile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.Capability
 }
 
 // goldens returns the capabilities of the files in testdata/golden, by name.

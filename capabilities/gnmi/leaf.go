@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
@@ -171,10 +170,12 @@ func compareElems(a, b *gpb.PathElem) int {
 }
 
 func compareKeys(a, b string) int {
-	x, err1 := strconv.ParseUint(a, 10, 64)
-	y, err2 := strconv.ParseUint(b, 10, 64)
-	if err1 == nil && err2 == nil {
-		return cmp.Compare(x, y)
+	if len(a) != len(b) && isNumber(a) && isNumber(b) { // without leading zeros, the longer is the larger
+		return cmp.Compare(len(a), len(b))
 	}
 	return cmp.Compare(a, b)
+}
+
+func isNumber(s string) bool {
+	return strings.Trim(s, "0123456789") == "" && s != "" && s[0] != '0' || s == "0"
 }

@@ -51,6 +51,8 @@ type Server struct {
 	// is ONCE or POLL.
 	mu   sync.RWMutex
 	last int64 // timestamp of the last change: the cache drops what is not newer
+	// paths are all that ever had a leaf, by their text. There are only as many as the largest capability has.
+	paths map[string]*gpb.Path
 }
 
 // NewServer returns a server that has no devices yet.
@@ -58,7 +60,7 @@ func NewServer(o ServerOptions) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{o: o, cache: cache.New(nil), match: match.New()}
+	s := &Server{o: o, cache: cache.New(nil), match: match.New(), paths: map[string]*gpb.Path{}}
 	s.cache.SetClient(s.changed)
 	return s
 }
@@ -83,18 +85,28 @@ func (s *Server) Put(target string, c capabilities.Capability) error {
 		l := leafOf(n)
 		held[pathString(l.path.Elem)] = l
 	}
-	n := &gpb.Notification{Timestamp: s.now(), Prefix: &gpb.Path{Target: target}}
+	// The cache stores a notification for each leaf. Those of one device share their prefix, and all devices their paths.
+	now, prefix := s.now(), &gpb.Path{Target: target}
+	var errs []error
 	for _, l := range leaves {
 		at := pathString(l.path.Elem)
-		if old, ok := held[at]; !ok || !proto.Equal(old.value, l.value) {
-			n.Update = append(n.Update, &gpb.Update{Path: l.path, Val: l.value})
-		}
+		old, ok := held[at]
 		delete(held, at)
+		if ok && proto.Equal(old.value, l.value) {
+			continue
+		}
+		p, ok := s.paths[at]
+		if !ok {
+			p = l.path
+			s.paths[at] = p
+		}
+		update := []*gpb.Update{{Path: p, Val: l.value}}
+		errs = append(errs, s.cache.GnmiUpdate(&gpb.Notification{Timestamp: now, Prefix: prefix, Update: update}))
 	}
 	for _, at := range sortedKeys(held) {
-		n.Delete = append(n.Delete, held[at].path)
+		errs = append(errs, s.cache.GnmiUpdate(&gpb.Notification{Timestamp: now, Prefix: prefix, Delete: []*gpb.Path{held[at].path}}))
 	}
-	return s.cache.GnmiUpdate(n)
+	return errors.Join(errs...)
 }
 
 // Remove takes a device away. Subscriptions to it alone end. The error is [ErrNoTarget].
