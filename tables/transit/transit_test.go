@@ -34,8 +34,8 @@ func TestRoutes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, want := range []string{
-		"TransitIngress.route.route destination=::ffff:192.0.2.0/120 -> forward(port=1, source=02:01:00:00:00:00, destination=02:02:00:00:00:00)",
-		"TransitIngress.route.route destination=2001:db8::/32 -> forward(port=2, source=02:01:00:00:00:00, destination=02:02:00:00:00:00)",
+		"TransitIngress.route.route ipv4=1 destination=::ffff:192.0.2.0/120 -> forward(port=1, source=02:01:00:00:00:00, destination=02:02:00:00:00:00)",
+		"TransitIngress.route.route ipv4=0 destination=2001:db8::/32 -> forward(port=2, source=02:01:00:00:00:00, destination=02:02:00:00:00:00)",
 		"TransitIngress.inner_acl.inner_acl vni=5001&&&0xffffff source=::ffff:10.0.0.0&&&0xffffffffffffffffffffffffff000000 priority=1 -> deny()",
 	} {
 		if got := s.Text(set.Entities[i]); got != want {
