@@ -11,12 +11,14 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	p4configv1 "github.com/p4lang/p4runtime/go/p4/config/v1"
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/protobuf/encoding/prototext"
 
 	"github.com/keyway-nve/keyway/capabilities"
@@ -99,13 +101,14 @@ func (o *agentRun) run(c *cobra.Command) error {
 
 // serve serves until the context ends, and reads the files again on SIGHUP.
 func (o *agentRun) serve(ctx context.Context, l net.Listener, server *gnmi.Server, target string, options []grpc.ServerOption, log *slog.Logger) error {
-	g := grpc.NewServer(options...)
-	gpb.RegisterGNMIServer(g, server)
-	done := make(chan error, 1)
-	go func() { done <- g.Serve(l) }()
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
+	// A subscriber whose machine has gone is found out: gRPC itself waits two hours.
+	g := grpc.NewServer(append(options, grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute}))...)
+	gpb.RegisterGNMIServer(g, server)
+	done := make(chan error, 1)
+	go func() { done <- g.Serve(l) }()
 	for {
 		select {
 		case err := <-done:
