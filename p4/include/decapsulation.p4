@@ -20,19 +20,21 @@ control SequenceCheck(in metadata_t meta) {
     @id(0x12000004) counter(4096, CounterType.packets) late_packets;
 
     apply {
+        // Within the arrays, whatever the entry says: bmv2 does not check.
+        bit<32> index = (bit<32>)meta.peer[11:0];
         bit<33> expected;
         bit<32> lost;
-        expected_sequence.read(expected, (bit<32>)meta.peer);
+        expected_sequence.read(expected, index);
         bit<32> gap = meta.fields.sequence - expected[31:0];
         if (expected[32:32] == 1 && gap[31:16] == 0xFFFF) {
-            late_packets.count((bit<32>)meta.peer);
+            late_packets.count(index);
         } else {
             if (expected[32:32] == 1 && gap != 0 && gap[31:24] == 0) {
-                lost_packets.read(lost, (bit<32>)meta.peer);
-                lost_packets.write((bit<32>)meta.peer, lost + gap);
-                sequence_gaps.count((bit<32>)meta.peer);
+                lost_packets.read(lost, index);
+                lost_packets.write(index, lost + gap);
+                sequence_gaps.count(index);
             }
-            expected_sequence.write((bit<32>)meta.peer, 1w1 ++ (meta.fields.sequence + 1));
+            expected_sequence.write(index, 1w1 ++ (meta.fields.sequence + 1));
         }
     }
 }
@@ -85,6 +87,7 @@ control FromUnderlay(inout headers_t hdr,
     }
 
     @id(0x01000022)
+    @action_restriction("peer < 4096")
     action allow(@id(1) bit<16> peer, @id(2) bit<1> zero_udp_checksum) {
         meta.peer = peer;
         meta.zero_udp_checksum = zero_udp_checksum;

@@ -201,6 +201,7 @@ control Encapsulate(inout headers_t hdr,
     }
 
     @id(0x02000050)
+    @entry_restriction("tunnel < 4096")
     table tunnel {
         key = {
             meta.tunnel: exact @id(1) @name("tunnel")
@@ -285,9 +286,9 @@ control Encapsulate(inout headers_t hdr,
             meta.reason = DROP_TUNNEL;
         } else if (meta.layout != 0) {
             if (meta.carries & CARRIES_SEQUENCE != 0) {
-                next_sequence.read(meta.fields.sequence, (bit<32>)meta.tunnel);
+                next_sequence.read(meta.fields.sequence, (bit<32>)meta.tunnel[11:0]);
                 meta.fields.sequence = meta.fields.sequence + 1;
-                next_sequence.write((bit<32>)meta.tunnel, meta.fields.sequence);
+                next_sequence.write((bit<32>)meta.tunnel[11:0], meta.fields.sequence);
             }
             meta.fields.group = (bit<32>)meta.source_group;
             meta.fields.logical_ports = meta.logical_source ++ meta.logical_destination;

@@ -549,6 +549,10 @@ func (k PlaceKey) Ports(base uint32, shift uint8) (tables.Entry, error) {
 }
 
 // TunnelKey is the key of table NveEgress.encapsulate.tunnel (4096 entries).
+//
+// The program restricts entries:
+//
+//	tunnel < 4096
 type TunnelKey struct {
 	Tunnel uint16 // exact, 16 bits
 }
