@@ -91,3 +91,21 @@ func BenchmarkOnChange(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkAskAll(b *testing.B) {
+	const devices = 200
+	s := NewServer(ServerOptions{})
+	for i := range devices {
+		if err := s.Put(fmt.Sprintf("device-%d", i), shippedProfile(b, "tofino-option-window")); err != nil {
+			b.Fatal(err)
+		}
+	}
+	client := NewClient(serve(b, s), ClientOptions{})
+	for b.Loop() {
+		all, err := client.AskAll(b.Context())
+		if err != nil || len(all) != devices {
+			b.Fatalf("%d devices, %v", len(all), err)
+		}
+	}
+	b.ReportMetric(b.Elapsed().Seconds()*1e3/float64(b.N*devices), "ms/device")
+}

@@ -166,10 +166,13 @@ func (c *Client) get(ctx context.Context, e gpb.Encoding) (capabilities.Capabili
 }
 
 // AskAll returns what the server says of each of its devices, by target. If something is wrong with some, it returns the others and an
-// error that names those. The error is [ErrUnsupported] or [ErrUntold].
+// error that names those. The error is [ErrUnsupported] or [ErrUntold]. A fleet may take longer than the timeout, as long as the server
+// is never silent for that long.
 func (c *Client) AskAll(ctx context.Context) (map[string]capabilities.Capability, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.o.Timeout)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	silence := time.AfterFunc(c.o.Timeout, func() { cancel(fmt.Errorf("silent for %v: %w", c.o.Timeout, context.DeadlineExceeded)) })
+	defer silence.Stop()
 	encoding, err := c.supports(ctx)
 	if err != nil {
 		return nil, err
@@ -187,8 +190,9 @@ func (c *Client) AskAll(ctx context.Context) (map[string]capabilities.Capability
 			err = io.ErrUnexpectedEOF
 		}
 		if err != nil {
-			return nil, untold(err)
+			return nil, untold(cmp.Or(context.Cause(ctx), err))
 		}
+		silence.Reset(c.o.Timeout)
 		if r.GetSyncResponse() {
 			break
 		}

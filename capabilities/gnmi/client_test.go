@@ -181,16 +181,23 @@ func TestAskAllBreaks(t *testing.T) {
 	if _, err := NewClient(serve(t, d), patient).AskAll(t.Context()); !errors.Is(err, ErrUntold) {
 		t.Errorf("a stream that ends without a sync response: %v", err)
 	}
+	d = &device{Server: s, subscribe: func(stream gpb.GNMI_SubscribeServer) error {
+		<-stream.Context().Done()
+		return nil
+	}}
+	if _, err := NewClient(serve(t, d), patient).AskAll(t.Context()); !errors.Is(err, ErrUntold) || !strings.Contains(err.Error(), "silent for 300ms") {
+		t.Errorf("a stream that says nothing: %v", err)
+	}
 	if err := s.Put("other", goldens(t)["transit"]); err != nil {
 		t.Fatal(err)
 	}
-	d.subscribe = func(stream gpb.GNMI_SubscribeServer) error {
+	d = &device{Server: s, subscribe: func(stream gpb.GNMI_SubscribeServer) error {
 		bad := &gpb.Notification{Prefix: &gpb.Path{Target: "other"}, Update: []*gpb.Update{{Path: parse(t, "/nve-capabilities/colour")}}}
 		if err := stream.Send(&gpb.SubscribeResponse{Response: &gpb.SubscribeResponse_Update{Update: bad}}); err != nil {
 			return err
 		}
 		return s.Subscribe(stream)
-	}
+	}}
 	have, err := NewClient(serve(t, d), patient).AskAll(t.Context())
 	if !errors.Is(err, ErrUntold) || !strings.Contains(err.Error(), "other: ") || !errors.Is(err, ErrUnknownPath) {
 		t.Errorf("have %v, want what is wrong with the other", err)
