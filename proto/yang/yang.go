@@ -2,7 +2,8 @@
 //
 // keyway-nve-capabilities.yang is the capability of one NVE, after the conventions of OpenConfig: state in containers of that name, lists
 // in containers of their own, keys that refer to state. It stands alone; openconfig/ has the module that puts the same tree under an
-// integrated circuit of openconfig-platform, which can only be read beside the public OpenConfig models.
+// integrated circuit of openconfig-platform, which can only be read beside the public OpenConfig models: a test does so with yanglint if
+// KEYWAY_OPENCONFIG_MODELS is the path of a copy of github.com/openconfig/public.
 package yang
 
 import _ "embed"
