@@ -99,8 +99,7 @@ func (c *testCase) packet() frame {
 func (c *testCase) tenants() {
 	c.t.Helper()
 	others := map[string]*target.Target{}
-	var arrive func(device string, port uint32, data []byte)
-	arrive = func(device string, port uint32, data []byte) {
+	arrive := func(device string, port uint32, data []byte) {
 		if device == c.device.Name {
 			c.pool = append(c.pool, frame{port, bytes.Clone(data)})
 		} else if o := others[device]; o != nil {
