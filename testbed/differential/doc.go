@@ -30,8 +30,9 @@
 //     priority, which are INVALID_ARGUMENT, and to an index beyond a counter or
 //     meter, which is OUT_OF_RANGE (sections 9.3, 9.4);
 //   - takes INSERT and DELETE of a counter as MODIFY;
-//   - takes a group that has the same replica twice, if one says port and the
-//     other egress_port;
+//   - looks whether a group is there before it finds that a replica is in it twice;
+//   - loses replicas of a group that names some by port and some by egress_port,
+//     unless the ports of an instance happen to ascend;
 //   - answers INVALID_ARGUMENT to a direct counter of an entry that is not there,
 //     which is NOT_FOUND;
 //   - refuses MODIFY of an entry without an action, which section 9.1 leaves open
@@ -44,6 +45,9 @@
 //   - tells the bytes of counters that are of packets only;
 //   - gives back meter rates a little smaller, unless they are binary fractions of
 //     a packet a microsecond;
+//   - reads from a header that is not there what an earlier packet left in it,
+//     which P4 leaves open and where the embedded target reads zeros; so no row
+//     that is drawn leads there, as none that the controller writes does;
 //   - crashes when a program indexes a register beyond its end, so no entry that
 //     is drawn leads there.
 package differential

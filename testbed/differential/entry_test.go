@@ -18,10 +18,14 @@ type entries struct {
 }
 
 // value draws a canonical value of some width. What is an index of registers
-// stays within them: bmv2 does not check that, and crashes.
+// stays within them: bmv2 does not check that, and crashes. Layouts are none of
+// the controller's, whose rows promise fewer words than an action may read.
 func (e *entries) value(width int32, name string) []byte {
-	if name == "tunnel" || name == "peer" {
+	switch name {
+	case "tunnel", "peer":
 		width = 12
+	case "layout":
+		return []byte{0xff, byte(e.r.Uint32())}
 	}
 	b := make([]byte, (width+7)/8)
 	switch e.r.IntN(5) {
@@ -77,6 +81,12 @@ func leading(v []byte, width, n int32) (value, mask []byte) {
 // match draws a field of a key, or nil where it does not matter.
 func (e *entries) match(f *p4configv1.MatchField) *p4v1.FieldMatch {
 	m := &p4v1.FieldMatch{FieldId: f.GetId()}
+	if f.GetName() == "opt_len" {
+		// All words of the window are there: in bmv2 one that is not holds what
+		// an earlier packet left.
+		m.FieldMatchType = &p4v1.FieldMatch_Ternary_{Ternary: &p4v1.FieldMatch_Ternary{Value: []byte{16}, Mask: []byte{0x3f}}}
+		return m
+	}
 	v, w := e.value(f.GetBitwidth(), f.GetName()), f.GetBitwidth()
 	switch f.GetMatchType() {
 	case p4configv1.MatchField_EXACT:

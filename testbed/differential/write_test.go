@@ -160,7 +160,7 @@ func known(what string, embedded, bmv2 codes.Code) bool {
 	case "action: none":
 		return embedded == codes.OK && bmv2 == codes.InvalidArgument
 	case "multicast group: replica twice":
-		return embedded == codes.InvalidArgument && (bmv2 == codes.AlreadyExists || bmv2 == codes.OK)
+		return embedded == codes.InvalidArgument && bmv2 == codes.AlreadyExists
 	case "read nothing":
 		return embedded == codes.InvalidArgument && bmv2 == codes.Unknown
 	case "read group":
