@@ -265,6 +265,14 @@ func (a *ActionProfile) fill(g *memberGroup, members []WeightedMember) error {
 	return nil
 }
 
+// GroupInUse reports whether an entry refers to a group.
+func (a *ActionProfile) GroupInUse(h GroupHandle) bool {
+	a.s.mu.Lock()
+	defer a.s.mu.Unlock()
+	g, err := a.group(h)
+	return err == nil && g.refs > 0
+}
+
 // DeleteGroup removes a group, or returns [ErrInUse] while an entry refers to it. Its members stay.
 func (a *ActionProfile) DeleteGroup(h GroupHandle) error {
 	a.s.mu.Lock()

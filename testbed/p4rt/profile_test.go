@@ -199,6 +199,16 @@ func TestEmptyGroup(t *testing.T) {
 		t.Errorf("action set: %v", got)
 	}
 	f.apply(f.insert(member("paths", 1, forwardAction(1)))) // nothing is left of the action set
+
+	// Nor can a group become empty to which an entry refers: it could not be
+	// written anew when the pipeline is reconciled.
+	f.apply(f.insert(group(1, "max_size: 4 members { member_id: 1 weight: 1 }")))
+	f.apply(f.insert(indirect("selector_table", 5, `action { action_profile_group_id: 1 }`)))
+	if got := f.code(f.modify(group(1, "max_size: 4"))); got != codes.Unimplemented {
+		t.Errorf("group in use: %v", got)
+	}
+	f.apply(f.delete(indirect("selector_table", 5, "")))
+	f.apply(f.modify(group(1, "max_size: 4")))
 }
 
 func oneShot(rest string) string {

@@ -221,6 +221,10 @@ func (p *Pipeline) writeGroup(op p4v1.Update_Type, e *p4v1.ActionProfileGroup, j
 	if err != nil {
 		return err
 	}
+	// No entry refers to an empty group, however it came to be.
+	if len(n.buckets) == 0 && pr.eng.GroupInUse(old.handle) {
+		return refusal.New(codes.Unimplemented, "action profile %s: group %d: entries refer to it, so it cannot become empty", pr.Name, id)
+	}
 	if j != nil {
 		j.undo(func() error { return pr.setGroup(id, old) })
 	}
