@@ -1,5 +1,12 @@
 package p4
 
+// The CPU_PORT and DROP_PORT of include/headers.p4: what a target has to be
+// started with.
+const (
+	CPUPort  = 510
+	DropPort = 511
+)
+
 // DropReasons are the names of the DROP_* constants of include/metadata.p4,
 // the cells of counters drops and egress_drops, by number. Number 0 is none.
 func DropReasons() []string {

@@ -10,6 +10,21 @@ import (
 	"github.com/keyway-nve/keyway/p4"
 )
 
+// The ports in Go are those in P4.
+func TestPorts(t *testing.T) {
+	text, err := os.ReadFile("include/headers.p4")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, port := range map[string]int{"CPU_PORT": p4.CPUPort, "DROP_PORT": p4.DropPort} {
+		re := regexp.MustCompile(`(?m)^const port_t ` + name + ` *= (\d+);`)
+		m := re.FindStringSubmatch(string(text))
+		if m == nil || m[1] != strconv.Itoa(port) {
+			t.Errorf("%s: Go has %d, P4 %q", name, port, m)
+		}
+	}
+}
+
 // The names in Go are those in P4.
 func TestReasons(t *testing.T) {
 	text, err := os.ReadFile("include/metadata.p4")

@@ -26,7 +26,7 @@ func entries(ctx context.Context, r *runner) (err error) {
 	if err != nil {
 		return err
 	}
-	t, err := target.New(target.Options{DeviceID: 1, CPUPort: 510})
+	t, err := target.New(target.Options{DeviceID: 1, CPUPort: p4.CPUPort})
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/keyway-nve/keyway/controller/intent"
 	"github.com/keyway-nve/keyway/controller/miss"
 	"github.com/keyway-nve/keyway/controller/nva"
+	"github.com/keyway-nve/keyway/p4"
 	"github.com/keyway-nve/keyway/proto/ethernet"
 	"github.com/keyway-nve/keyway/proto/ip"
 	"github.com/keyway-nve/keyway/proto/udp"
@@ -70,7 +71,7 @@ func newNetwork(ctx context.Context) (*network, error) {
 			continue
 		}
 		s := &sw{}
-		t, err := target.New(target.Options{DeviceID: d.P4Runtime.DeviceID, CPUPort: 510, Output: s.output})
+		t, err := target.New(target.Options{DeviceID: d.P4Runtime.DeviceID, CPUPort: p4.CPUPort, Output: s.output})
 		if err != nil {
 			return nil, err
 		}

@@ -11,16 +11,11 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/keyway-nve/keyway/controller/intent"
+	"github.com/keyway-nve/keyway/p4"
 	"github.com/keyway-nve/keyway/testbed/lab"
 	"github.com/keyway-nve/keyway/testbed/lab/authority"
 	"github.com/keyway-nve/keyway/testbed/lab/counter"
 	"github.com/keyway-nve/keyway/testbed/simpleswitch"
-)
-
-// CPU_PORT and DROP_PORT of p4/include/headers.p4.
-const (
-	cpuPort  = 510
-	dropPort = 511
 )
 
 // World implements [lab.World] with processes of Program; see
@@ -36,8 +31,8 @@ type World struct {
 func (w *World) StartDevice(ctx context.Context, spec lab.DeviceSpec, transmit func(uint32, []byte)) (lab.Device, error) {
 	sw, err := w.Program.Start(ctx, simpleswitch.Options{
 		DeviceID: spec.ID,
-		CPUPort:  cpuPort,
-		DropPort: dropPort,
+		CPUPort:  p4.CPUPort,
+		DropPort: p4.DropPort,
 		Output:   transmit,
 		Log:      w.Log,
 	})

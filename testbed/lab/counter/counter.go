@@ -4,9 +4,7 @@ package counter
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 
 	p4v1 "github.com/p4lang/p4runtime/go/p4/v1"
 	"google.golang.org/grpc"
@@ -14,7 +12,9 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/keyway-nve/keyway/controller/intent"
+	"github.com/keyway-nve/keyway/controller/p4rt"
 	"github.com/keyway-nve/keyway/p4"
+	"github.com/keyway-nve/keyway/proto/bytestring"
 	"github.com/keyway-nve/keyway/tables/nve"
 	"github.com/keyway-nve/keyway/testbed/lab"
 )
@@ -108,32 +108,20 @@ func (r Reader) read(ctx context.Context, id uint32, f func(index int64, n uint6
 	if id>>24 == registerPrefix {
 		e = &p4v1.Entity{Entity: &p4v1.Entity_RegisterEntry{RegisterEntry: &p4v1.RegisterEntry{RegisterId: id}}}
 	}
-	stream, err := p4v1.NewP4RuntimeClient(r.Conn).Read(ctx, &p4v1.ReadRequest{
-		DeviceId: r.Device.ID,
-		Entities: []*p4v1.Entity{e},
-	})
-	for err == nil {
-		var resp *p4v1.ReadResponse
-		if resp, err = stream.Recv(); err != nil {
-			break
+	session := p4rt.New(r.Conn, p4rt.Options{Name: "device " + r.Device.Name, DeviceID: r.Device.ID})
+	for e, err := range session.Read(ctx, e) {
+		if err != nil {
+			return err
 		}
-		for _, e := range resp.GetEntities() {
-			if c := e.GetCounterEntry(); c != nil {
-				f(c.GetIndex().GetIndex(), uint64(c.GetData().GetPacketCount()))
-			} else if r := e.GetRegisterEntry(); r != nil {
-				f(r.GetIndex().GetIndex(), number(r.GetData().GetBitstring()))
+		if c := e.GetCounterEntry(); c != nil {
+			f(c.GetIndex().GetIndex(), uint64(c.GetData().GetPacketCount()))
+		} else if x := e.GetRegisterEntry(); x != nil {
+			v, err := bytestring.Uint64(x.GetData().GetBitstring())
+			if err != nil {
+				return fmt.Errorf("device %s: register %#x: %w", r.Device.Name, id, err)
 			}
+			f(x.GetIndex().GetIndex(), v)
 		}
-	}
-	if !errors.Is(err, io.EOF) {
-		return fmt.Errorf("device %s: reading %#x: %w", r.Device.Name, id, err)
 	}
 	return nil
-}
-
-func number(b []byte) (v uint64) {
-	for _, c := range b {
-		v = v<<8 | uint64(c)
-	}
-	return v
 }

@@ -8,14 +8,12 @@ import (
 	"errors"
 	"log/slog"
 
+	"github.com/keyway-nve/keyway/p4"
 	"github.com/keyway-nve/keyway/testbed/lab"
 	"github.com/keyway-nve/keyway/testbed/lab/authority"
 	"github.com/keyway-nve/keyway/testbed/lab/counter"
 	"github.com/keyway-nve/keyway/testbed/target"
 )
-
-// cpuPort is CPU_PORT of p4/include/headers.p4.
-const cpuPort = 510
 
 // World implements [lab.World]. Its zero value is ready.
 type World struct {
@@ -28,7 +26,7 @@ type World struct {
 func (w *World) StartDevice(_ context.Context, spec lab.DeviceSpec, transmit func(uint32, []byte)) (lab.Device, error) {
 	t, err := target.New(target.Options{
 		DeviceID: spec.ID,
-		CPUPort:  cpuPort,
+		CPUPort:  p4.CPUPort,
 		Output:   transmit,
 		Log:      w.Log,
 	})
