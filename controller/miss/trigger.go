@@ -43,7 +43,7 @@ func refusal(why nvgreext.Refusal) Outcome {
 	}{
 		{nvgreext.ControlVSID, NeverControl},
 		{nvgreext.Fragment, NeverFragment},
-		{nvgreext.LinkMulticast | nvgreext.OuterMulticast, NeverMulticast},
+		{nvgreext.LinkMulticast | nvgreext.OuterDestination, NeverMulticast},
 		{nvgreext.InnerMulticast, NeverInnerMulticast},
 		{nvgreext.OuterSource, NeverBadSource},
 		{nvgreext.InnerTag, NeverInnerTag},

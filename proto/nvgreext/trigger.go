@@ -41,8 +41,9 @@ const (
 	ControlVSID
 	// LinkMulticast is an outer destination MAC of a group.
 	LinkMulticast
-	// OuterMulticast is an outer destination address of a group.
-	OuterMulticast
+	// OuterDestination is an outer destination address of a group, or one that no
+	// host has: the answer could not be sent from it.
+	OuterDestination
 	// OuterSource is an outer source address that is not another unicast host.
 	OuterSource
 	// InnerMulticast is an inner frame for a group, which every NVE of the
@@ -58,7 +59,7 @@ func (r Refusal) String() string {
 	var names []string
 	for i, name := range [...]string{
 		"not NVGRE", "bad outer IP header", "fragment", "runt", "bad inner IP header", "inner 802.1Q tag", "control VSID",
-		"link multicast", "outer multicast", "outer source", "inner multicast",
+		"link multicast", "outer destination", "outer source", "inner multicast",
 	} {
 		if r&(1<<i) != 0 {
 			names = append(names, name)
@@ -130,8 +131,8 @@ func ParseTrigger(frame []byte) (Trigger, Refusal) {
 		why |= BadOuter
 	}
 	if p.flow.DstPA.IsValid() {
-		if isGroup(p.flow.DstPA) {
-			why |= OuterMulticast
+		if !isUnicast(p.flow.DstPA) {
+			why |= OuterDestination
 		}
 		if !isUnicast(p.flow.SrcPA) || p.flow.SrcPA == p.flow.DstPA {
 			why |= OuterSource
