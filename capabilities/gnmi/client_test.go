@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -284,6 +285,47 @@ func TestWatchRefreshes(t *testing.T) {
 	d.setGet(hang)
 	if s := next(t, states); !s.Stale {
 		t.Errorf("have %+v", s)
+	}
+}
+
+// A device that says nothing of itself yet is not asked over and over: its stream tells when it does. When it says nothing any more, what
+// it said last stands, stale.
+func TestWatchDeviceThatSaysNothing(t *testing.T) {
+	s := NewServer(ServerOptions{Default: "nic"})
+	if err := s.Withdraw("nic"); err != nil {
+		t.Fatal(err)
+	}
+	d := &device{Server: s}
+	var streams atomic.Int32
+	d.subscribe = func(stream gpb.GNMI_SubscribeServer) error {
+		streams.Add(1)
+		return s.Subscribe(stream)
+	}
+	states := watch(t, serve(t, d), ClientOptions{})
+	if s := next(t, states); s.Answer != Untold || s.Stale || !errors.Is(s.Err, ErrUntold) {
+		t.Errorf("nothing yet: %+v", s)
+	}
+	want := goldens(t)["first-only"]
+	if err := s.Put("nic", want); err != nil {
+		t.Fatal(err)
+	}
+	if s := next(t, states); s.Answer != Supported || s.Stale || s.Err != nil || cmp.Diff(want, s.Capability) != "" {
+		t.Errorf("now it does: %+v", s)
+	}
+	if err := s.Withdraw("nic"); err != nil {
+		t.Fatal(err)
+	}
+	if s := next(t, states); s.Answer != Supported || !s.Stale || !errors.Is(s.Err, ErrUntold) || cmp.Diff(want, s.Capability) != "" {
+		t.Errorf("nothing any more: %+v", s)
+	}
+	if err := s.Put("nic", want); err != nil {
+		t.Fatal(err)
+	}
+	if s := next(t, states); s.Stale || s.Err != nil {
+		t.Errorf("the same again: %+v", s)
+	}
+	if n := streams.Load(); n != 1 {
+		t.Errorf("%d streams, want the first to tell all", n)
 	}
 }
 

@@ -68,12 +68,20 @@ func NewServer(o ServerOptions) *Server {
 // Put gives a device its capability, in place of the one that it had. Who has subscribed gets what is different. The error lists every
 // contradiction in the capability, and then nothing has changed.
 func (s *Server) Put(target string, c capabilities.Capability) error {
-	if target == "" || target == "*" {
-		return fmt.Errorf("%q is no name of a target", target)
-	}
 	leaves, err := leavesOf(c)
 	if err != nil {
 		return err
+	}
+	return s.put(target, leaves)
+}
+
+// Withdraw leaves a device without a capability: one that is known and does not say what it can do, yet or any more. Subscriptions to
+// it stay, and get the next one that is [Server.Put].
+func (s *Server) Withdraw(target string) error { return s.put(target, nil) }
+
+func (s *Server) put(target string, leaves []leaf) error {
+	if target == "" || target == "*" {
+		return fmt.Errorf("%q is no name of a target", target)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/keyway-nve/keyway/capabilities"
 )
@@ -107,7 +109,10 @@ func (w *watcher) follow(ctx context.Context) error {
 	refresh := time.NewTicker(w.o.Refresh)
 	defer refresh.Stop()
 	for {
-		if err := w.ask(ctx, encoding); err != nil {
+		switch err := w.ask(ctx, encoding); {
+		case status.Code(err) == codes.NotFound:
+			w.failed(err) // it has answered that it says nothing now; the stream will tell when it does
+		case err != nil:
 			return err
 		}
 		select {
