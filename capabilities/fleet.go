@@ -11,12 +11,46 @@ import (
 // Fleet is a set of NVEs each of which sends to each.
 type Fleet struct {
 	Devices []Capability
-	Path    Path
 	Wanted  Wanted
+	// Path lies between all NVEs, unless Between says otherwise.
+	Path Path
+	// Zones, if there are several, has the zone of each device: those of a zone have the same way to, and from, all of another zone and each other.
+	// Between returns the way from one zone to another. It is called by several goroutines.
+	Zones   []int
+	Between func(sender, receiver int) Relation
 }
 
-// FleetPlan is what the NVEs of a fleet send to each other. Devices of one class, whose capabilities differ in nothing but the name, are
-// treated alike.
+// Relation is what is special from the devices of one zone to those of another.
+type Relation struct {
+	Path Path
+	// Override is that of Wanted, for these pairs.
+	Override *[]string
+	// None is set if nothing with options is sent.
+	None bool
+}
+
+// zone returns the zone of a device.
+func (f Fleet) zone(device int) int {
+	if f.Zones == nil {
+		return 0
+	}
+	return f.Zones[device]
+}
+
+// relation returns how the devices of one zone send to those of another.
+func (f Fleet) relation(sender, receiver int) Relation {
+	if f.Between == nil {
+		return Relation{Path: f.Path, Override: f.Wanted.Override}
+	}
+	w := f.Between(sender, receiver)
+	if w.Override == nil {
+		w.Override = f.Wanted.Override
+	}
+	return w
+}
+
+// FleetPlan is what the NVEs of a fleet send to each other. Devices of one class, which are in one zone and whose capabilities differ in
+// nothing but the name, are treated alike.
 type FleetPlan struct {
 	Classes []Class
 	// ClassOf has the class of each device, by its number in Fleet.Devices.
@@ -27,10 +61,11 @@ type FleetPlan struct {
 	Pairs [][]Pair
 }
 
-// Class is a set of devices of equal capability.
+// Class is a set of devices of equal capability in one zone.
 type Class struct {
 	// Capability is that of the first device of the class, with its name.
 	Capability Capability
+	Zone       int
 	// Devices is how many there are.
 	Devices int
 }
@@ -70,14 +105,14 @@ func (p FleetPlan) Rows(receiver int) int {
 // Both go step by step, and do not try all ways. SolveFleet is a pure function.
 func SolveFleet(f Fleet) FleetPlan {
 	var p FleetPlan
-	p.classify(f.Devices)
+	p.classify(f)
 	receivers := make([][]group, len(p.Classes))
 	work := make(chan int)
 	var wg sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(p.Classes)) {
 		wg.Go(func() {
 			for r := range work {
-				receivers[r] = f.receiver(p.Classes, p.Classes[r].Capability)
+				receivers[r] = f.receiver(p.Classes, r)
 			}
 		})
 	}
@@ -90,18 +125,18 @@ func SolveFleet(f Fleet) FleetPlan {
 	return p
 }
 
-func (p *FleetPlan) classify(devices []Capability) {
+func (p *FleetPlan) classify(f Fleet) {
 	number := map[string]int{}
-	for _, d := range devices {
+	for i, d := range f.Devices {
 		name := d.Name
 		d.Name = ""
-		key := fmt.Sprintf("%#v", d)
+		key := fmt.Sprintf("%d %#v", f.zone(i), d)
 		d.Name = name
 		n, ok := number[key]
 		if !ok {
 			n = len(p.Classes)
 			number[key] = n
-			p.Classes = append(p.Classes, Class{Capability: d})
+			p.Classes = append(p.Classes, Class{Capability: d, Zone: f.zone(i)})
 		}
 		p.Classes[n].Devices++
 		p.ClassOf = append(p.ClassOf, n)
@@ -143,6 +178,8 @@ type group struct {
 	key        string
 	value      int
 	impossible bool
+	// fixed is set if the operator has said what it is.
+	fixed bool
 	// why is set if the group came from others that were too many.
 	why *Rule
 	// id tells groups apart whose members differ.
@@ -157,8 +194,9 @@ type member struct {
 }
 
 // receiver settles what all classes send to one.
-func (f Fleet) receiver(classes []Class, receiver Capability) []group {
-	m := merger{Fleet: f, classes: classes, receiver: receiver, tried: map[[2]int]group{}}
+func (f Fleet) receiver(classes []Class, r int) []group {
+	receiver := classes[r].Capability
+	m := merger{Fleet: f, classes: classes, self: r, receiver: receiver, tried: map[[2]int]group{}}
 	m.settle()
 	if receiver.SamePorts {
 		m.share()

@@ -34,6 +34,10 @@ func TestSolveFleetKeepsRules(t *testing.T) {
 			}
 			f.Devices = append(f.Devices, d)
 		}
+		between := func(int, int) capabilities.Relation { return capabilities.Relation{Path: f.Path} }
+		if seed%2 == 0 {
+			between = zones(r, &f)
+		}
 		plan := capabilities.SolveFleet(f)
 		if again := capabilities.SolveFleet(f); !cmp.Equal(plan, again) {
 			t.Fatalf("seed %d: two plans for one fleet", seed)
@@ -44,11 +48,23 @@ func TestSolveFleetKeepsRules(t *testing.T) {
 				t.Errorf("seed %d: %d layouts for %d rows", seed, plan.Rows(receiver), rows)
 			}
 		}
-		checkLists(t, f, plan)
+		checkLists(t, f, plan, between)
 		for s, sender := range f.Devices {
 			for d, receiver := range f.Devices {
+				if s == d {
+					continue
+				}
 				layout, pair := plan.Between(s, d)
-				best, why := capabilities.Solve(sender, receiver, f.Path, f.Wanted)
+				relation := between(s, d)
+				if relation.None {
+					if len(layout.Options) > 0 || pair != (capabilities.Pair{}) {
+						t.Errorf("seed %d: %v, %+v where nothing is sent", seed, layout, pair)
+					}
+					continue
+				}
+				wanted := f.Wanted
+				wanted.Override = relation.Override
+				best, why := capabilities.Solve(sender, receiver, relation.Path, wanted)
 				switch {
 				case pair.Degraded != nil:
 					degraded++
@@ -77,11 +93,11 @@ func TestSolveFleetKeepsRules(t *testing.T) {
 					names = append(names, o.Name)
 				}
 				asked.Override = &names
-				if _, why := capabilities.Solve(sender, receiver, f.Path, asked); !why.Satisfied() {
+				if _, why := capabilities.Solve(sender, receiver, relation.Path, asked); !why.Satisfied() {
 					t.Errorf("seed %d: %s cannot send %v to %s: %v", seed, sender.Name, layout, receiver.Name, why.Conflict)
 				}
 				for _, o := range f.Wanted.Options {
-					if o.Required && !slices.Contains(names, o.Name) {
+					if o.Required && relation.Override == nil && !slices.Contains(names, o.Name) {
 						t.Errorf("seed %d: %s is required and not in %v", seed, o.Name, layout)
 					}
 				}
@@ -94,22 +110,47 @@ func TestSolveFleetKeepsRules(t *testing.T) {
 	}
 }
 
+// zones puts the devices of a fleet into zones, with paths of their own between them, an operator's word on one pair, and nothing to send on
+// another. It returns what is between two devices.
+func zones(r *rand.Rand, f *capabilities.Fleet) func(sender, receiver int) capabilities.Relation {
+	for range f.Devices {
+		f.Zones = append(f.Zones, r.IntN(3))
+	}
+	var relations [3][3]capabilities.Relation
+	for i := range relations {
+		for j := range relations[i] {
+			relations[i][j].Path = capabilities.Path{Underlay: capabilities.Family(1 + r.IntN(2))}
+			if r.IntN(3) == 0 {
+				relations[i][j].Path.Transit = []capabilities.Capability{transitOf(randomCapability(r, "spine"))}
+			}
+		}
+	}
+	relations[r.IntN(3)][r.IntN(3)].Override = &[]string{f.Wanted.Options[0].Name}
+	relations[r.IntN(3)][r.IntN(3)].None = true
+	f.Between = func(sender, receiver int) capabilities.Relation { return relations[sender][receiver] }
+	return func(sender, receiver int) capabilities.Relation { return f.Between(f.Zones[sender], f.Zones[receiver]) }
+}
+
 // checkLists checks that a receiver with one list of options has room in it for those of all layouts.
-func checkLists(t *testing.T, f capabilities.Fleet, plan capabilities.FleetPlan) {
+func checkLists(t *testing.T, f capabilities.Fleet, plan capabilities.FleetPlan, between func(int, int) capabilities.Relation) {
 	t.Helper()
 	for d, receiver := range f.Devices {
 		if !receiver.SamePorts {
 			continue
 		}
 		list := map[string]bool{}
+		byFamily := map[capabilities.Family]map[string]bool{capabilities.IPv4: {}, capabilities.IPv6: {}}
 		for s := range f.Devices {
 			layout, _ := plan.Between(s, d)
 			for _, o := range layout.Options {
 				list[o.Name] = true
+				byFamily[between(s, d).Path.Underlay][o.Name] = true
 			}
 		}
-		if n := int(receiver.Receive.For(f.Path.Underlay).Options); n > 0 && len(list) > n {
-			t.Errorf("%s: %d options in a list of %d", receiver.Name, len(list), n)
+		for family, list := range byFamily {
+			if n := int(receiver.Receive.For(family).Options); n > 0 && len(list) > n {
+				t.Errorf("%s: %d options in a list of %d over %v", receiver.Name, len(list), n, family)
+			}
 		}
 		for _, p := range receiver.Receive.Pools {
 			words := 0
@@ -130,7 +171,7 @@ func checkLists(t *testing.T, f capabilities.Fleet, plan capabilities.FleetPlan)
 	}
 }
 
-// Three senders of which two can agree, for a receiver with two rows and one with one.
+// Three senders of which two can agree, for receivers with three rows, two and one. Who is alone of its class sends nothing to itself.
 func TestSolveFleetMerges(t *testing.T) {
 	tunnel := []capabilities.Encapsulation{{Kind: capabilities.Geneve}}
 	kind := func(n uint8) geneve.OptionType { return geneve.OptionType{Class: 0xff01, Type: n, Len: 1} }
@@ -161,8 +202,8 @@ func TestSolveFleetMerges(t *testing.T) {
 		degraded         bool
 	}{
 		{0, 0, "one two", false}, {1, 0, "one two three", false}, {2, 0, "three four", false},
-		{0, 1, "one two", false}, {1, 1, "one two", true}, {2, 1, "three four", false},
-		{0, 2, "one two", false}, {1, 2, "one two", true}, {2, 2, "", true},
+		{0, 1, "one two", false}, {1, 1, "", false}, {2, 1, "three four", false},
+		{0, 2, "one two", false}, {1, 2, "one two", true}, {2, 2, "", false},
 		{3, 2, "one two", false},
 	} {
 		layout, pair := plan.Between(c.sender, c.receiver)
@@ -170,8 +211,8 @@ func TestSolveFleetMerges(t *testing.T) {
 			t.Errorf("%s to %s: have %q, %v; want %q", f.Devices[c.sender].Name, f.Devices[c.receiver].Name, layout, pair.Degraded, c.want)
 		}
 	}
-	_, pair := plan.Between(2, 2)
-	if want := "receiver c: holds 1 layout, and the best for its senders are 3 (receive.rows)"; pair.Degraded.String() != want {
+	_, pair := plan.Between(1, 2)
+	if want := "receiver c: holds 1 layout, and the best for its senders are 2 (receive.rows)"; pair.Degraded.String() != want {
 		t.Errorf("have %v, want %s", pair.Degraded, want)
 	}
 }
@@ -184,10 +225,10 @@ func TestSolveFleetShares(t *testing.T) {
 		f.Wanted.Options = append(f.Wanted.Options, capabilities.WantedOption{
 			Name: fmt.Sprint("option", i), Type: geneve.OptionType{Class: 0xff01, Type: uint8(i), Len: 1}, Weight: weight})
 	}
-	for i, name := range []string{"a", "b"} {
+	for i, name := range []string{"a", "b", "a2", "b2"} {
 		c := capabilities.Capability{Name: name, Role: capabilities.RoleNVE, Encapsulations: tunnel, SamePorts: true}
 		c.Receive = capabilities.Direction{Options: []capabilities.OptionRange{capabilities.EveryOption(4)}, Pools: []capabilities.Pool{{Words: 3}}}
-		for _, o := range f.Wanted.Options[2*i : 2*i+2] {
+		for _, o := range f.Wanted.Options[2*(i%2):][:2] {
 			c.Send.Options = append(c.Send.Options, capabilities.Exactly(o.Type))
 		}
 		f.Devices = append(f.Devices, c)

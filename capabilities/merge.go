@@ -6,6 +6,7 @@ import "slices"
 type merger struct {
 	Fleet
 	classes  []Class
+	self     int // the receiver's class
 	receiver Capability
 	// dropped are the options that no layout may have.
 	dropped set
@@ -15,18 +16,28 @@ type merger struct {
 	tried   map[[2]int]group
 }
 
-// group returns the group of a sender, or of what several have in common, without members.
-func (m *merger) group(sender Capability) group {
-	var g group
-	g.layout, g.value, g.impossible = m.best(sender, m.receiver, m.dropped)
+// from returns the way from a class of senders, and false if there are no two devices between which it is.
+func (m *merger) from(sender int) (Relation, bool) {
+	if sender == m.self && m.classes[sender].Devices == 1 {
+		return Relation{}, false
+	}
+	w := m.relation(m.classes[sender].Zone, m.classes[m.self].Zone)
+	return w, !w.None
+}
+
+// one returns the group of a class of senders, without members.
+func (m *merger) one(sender int, w Relation) group {
+	g := group{fixed: w.Override != nil}
+	g.layout, g.value, g.impossible = m.best(m.classes[sender].Capability, w, m.dropped)
 	g.key = g.layout.key()
 	return g
 }
 
 // best is Solve without the explanation, and without some of the options.
-func (f Fleet) best(sender, receiver Capability, dropped set) (l Layout, value int, impossible bool) {
-	path := f.Path.orDefault()
-	c := compile(sender, receiver, path, f.Wanted, false)
+func (m *merger) best(sender Capability, w Relation, dropped set) (l Layout, value int, impossible bool) {
+	wanted := m.Wanted
+	wanted.Override = w.Override
+	c := compile(sender, m.receiver, w.Path.orDefault(), wanted, false)
 	p := c.problem(func(int) bool { return true })
 	p.usable &^= dropped
 	chosen, ok := p.best(c.need(), c.values)
@@ -34,6 +45,24 @@ func (f Fleet) best(sender, receiver Capability, dropped set) (l Layout, value i
 		return Layout{}, 0, true
 	}
 	return c.layout(p.order(chosen)), total(c.values, chosen), false
+}
+
+// common is best for a sender on several relations at once: what is best on one of them and can be sent on the others.
+func (m *merger) common(sender Capability, relations []Relation) (l Layout, value int, impossible bool) {
+	for i, w := range relations {
+		l, value, impossible = m.best(sender, w, m.dropped)
+		names := l.names()
+		for j, other := range relations {
+			if i != j && !impossible {
+				other.Override = &names
+				_, _, impossible = m.best(sender, other, m.dropped)
+			}
+		}
+		if !impossible {
+			return l, value, false
+		}
+	}
+	return Layout{}, 0, true
 }
 
 // key is what tells layouts of one fleet apart.
@@ -55,6 +84,7 @@ func (m *merger) add(g group) {
 		if h.key == g.key && !h.impossible && !g.impossible || h.impossible && g.impossible && h.why == g.why {
 			h.members = append(h.members, g.members...)
 			h.id = g.id
+			h.fixed = h.fixed || g.fixed
 			if h.why == nil {
 				h.why = g.why
 			}
@@ -93,7 +123,7 @@ func (m *merger) merge() {
 	}
 	if m.optional() {
 		for i, g := range m.groups {
-			if len(g.layout.Options) > 0 {
+			if len(g.layout.Options) > 0 && !g.fixed {
 				try(group{}, i, -1)
 			}
 		}
@@ -132,7 +162,7 @@ func (m *merger) pairs() []candidate {
 	var out []candidate
 	for i, a := range m.groups {
 		for j, b := range m.groups[:i] {
-			if len(a.layout.Options) > 0 && len(b.layout.Options) > 0 {
+			if len(a.layout.Options) > 0 && len(b.layout.Options) > 0 && !a.fixed && !b.fixed {
 				least := group{value: min(a.value, b.value)}
 				out = append(out, candidate{i, j, m.loss(i, least) + m.loss(j, least)})
 			}
@@ -148,11 +178,20 @@ func (m *merger) both(a, b group) group {
 	g, ok := m.tried[ids]
 	if !ok {
 		members := slices.Concat(a.members, b.members)
-		common := m.classes[members[0].sender].Capability
+		sender := m.classes[members[0].sender].Capability
 		for _, d := range members[1:] {
-			common = Intersect(common, m.classes[d.sender].Capability)
+			sender = Intersect(sender, m.classes[d.sender].Capability)
 		}
-		g = m.group(common)
+		var relations []Relation
+		seen := map[int]bool{}
+		for _, d := range members {
+			if zone := m.classes[d.sender].Zone; !seen[zone] {
+				seen[zone] = true
+				relations = append(relations, m.relation(zone, m.classes[m.self].Zone))
+			}
+		}
+		g.layout, g.value, g.impossible = m.common(sender, relations)
+		g.key = g.layout.key()
 		m.tried[ids] = g
 	}
 	return g
@@ -175,7 +214,7 @@ func (m *merger) optional() bool {
 	return !slices.ContainsFunc(m.Wanted.Options, func(o WantedOption) bool { return o.Required })
 }
 
-// smallest returns the group with options and the fewest devices.
+// smallest returns the group with options and the fewest devices, one that the operator has fixed only if there is no other.
 func (m *merger) smallest() int {
 	at, fewest := -1, 0
 	for i, g := range m.groups {
@@ -183,7 +222,10 @@ func (m *merger) smallest() int {
 		for _, d := range g.members {
 			n += d.devices
 		}
-		if len(g.layout.Options) > 0 && (at < 0 || n < fewest) {
+		if len(g.layout.Options) == 0 {
+			continue
+		}
+		if at < 0 || m.groups[at].fixed && !g.fixed || g.fixed == m.groups[at].fixed && n < fewest {
 			at, fewest = i, n
 		}
 	}

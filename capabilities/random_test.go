@@ -107,12 +107,16 @@ func randomOption(r *rand.Rand, i int) capabilities.WantedOption {
 	return w
 }
 
+// transitOf makes a transit device of a capability.
+func transitOf(c capabilities.Capability) capabilities.Capability {
+	c.Role, c.Send = capabilities.RoleTransit, capabilities.Direction{}
+	return c
+}
+
 func randomQuestion(r *rand.Rand) *oracle {
 	path := capabilities.Path{Encapsulation: capabilities.Geneve, Underlay: capabilities.Family(1 + r.IntN(2)), VLAN: r.IntN(4) == 0}
 	for i := range sometimes(r, 3, func() int { return 1 + r.IntN(2) }) {
-		t := randomCapability(r, fmt.Sprintf("spine%d", i))
-		t.Role, t.Send = capabilities.RoleTransit, capabilities.Direction{}
-		path.Transit = append(path.Transit, t)
+		path.Transit = append(path.Transit, transitOf(randomCapability(r, fmt.Sprintf("spine%d", i))))
 	}
 	var wanted capabilities.Wanted
 	for i := range r.IntN(6) {

@@ -20,7 +20,11 @@ func (m *merger) settle() {
 	}
 	m.groups = nil
 	for s, class := range m.classes {
-		g := m.group(class.Capability)
+		w, ok := m.from(s)
+		if !ok {
+			continue
+		}
+		g := m.one(s, w)
 		if m.dropped == 0 {
 			before[s].member = member{sender: s, devices: class.Devices, best: g.key, value: g.value}
 		} else if !before[s].impossible {
@@ -35,13 +39,12 @@ func (m *merger) settle() {
 // is required is in every layout, and each layout fits.
 func (m *merger) share() {
 	for {
-		list := m.list()
-		leaf := m.overfull(list)
+		leaf := m.overfull()
 		if leaf == "" {
 			return
 		}
 		drop, cost := -1, 0
-		for i := range list.all {
+		for i := range m.list(IPv4, IPv6).all {
 			if m.needed().has(i) {
 				continue
 			}
@@ -59,10 +62,16 @@ func (m *merger) share() {
 	}
 }
 
-// list returns the options of all layouts.
-func (m *merger) list() set {
+// list returns the options of all layouts that are sent over an underlay of one of the families.
+func (m *merger) list(families ...Family) set {
 	var list set
 	for _, g := range m.groups {
+		if !slices.ContainsFunc(g.members, func(d member) bool {
+			w, _ := m.from(d.sender)
+			return slices.Contains(families, w.Path.orDefault().Underlay)
+		}) {
+			continue
+		}
 		for _, o := range g.layout.Options {
 			list |= 1 << slices.IndexFunc(m.Wanted.Options, func(w WantedOption) bool { return w.Name == o.Name })
 		}
@@ -89,12 +98,15 @@ func (m *merger) needed() set {
 	return s
 }
 
-// overfull returns the leaf of a bound that a list of options exceeds, or "".
-func (m *merger) overfull(list set) string {
+// overfull returns the leaf of a bound that the list of options exceeds, or "".
+func (m *merger) overfull() string {
 	d := m.receiver.Receive
-	if n := int(d.For(m.Path.orDefault().Underlay).Options); n > 0 && len(m.names(list)) > n {
-		return "receive.limits.options"
+	for _, f := range []Family{IPv4, IPv6} {
+		if n := int(d.For(f).Options); n > 0 && len(m.names(m.list(f))) > n {
+			return "receive.limits.options"
+		}
 	}
+	list := m.list(IPv4, IPv6)
 	for i, p := range d.Pools {
 		used := 0
 		for j := range list.all {
@@ -116,7 +128,8 @@ func (m *merger) without(i int) int {
 			continue
 		}
 		for _, d := range g.members {
-			_, value, impossible := m.best(m.classes[d.sender].Capability, m.receiver, m.dropped|1<<i)
+			w, _ := m.from(d.sender)
+			_, value, impossible := m.best(m.classes[d.sender].Capability, w, m.dropped|1<<i)
 			lost += d.devices * (g.value - value)
 			if impossible { // an option may fill the words before one that is required
 				lost += d.devices << 32

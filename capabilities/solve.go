@@ -111,12 +111,14 @@ func (l Layout) Critical() bool {
 }
 
 // String returns the names in order.
-func (l Layout) String() string {
+func (l Layout) String() string { return strings.Join(l.names(), " ") }
+
+func (l Layout) names() []string {
 	names := make([]string, len(l.Options))
 	for i, o := range l.Options {
 		names[i] = o.Name
 	}
-	return strings.Join(names, " ")
+	return names
 }
 
 // Part is where a rule comes from.

@@ -133,7 +133,7 @@ func (c *Client) supports(ctx context.Context) (gpb.Encoding, error) {
 	for _, m := range r.GetSupportedModels() {
 		names = append(names, strings.TrimSpace(m.GetName()+" "+m.GetVersion()))
 		// Another major version means other things by the same names.
-		if major, _, _ := strings.Cut(m.GetVersion(), "."); m.GetName() == yang.Module && (major == ours || major == "") {
+		if m.GetName() == yang.Module && sameMajor(m.GetVersion()) {
 			for _, e := range []gpb.Encoding{gpb.Encoding_JSON_IETF, gpb.Encoding_PROTO} {
 				if slices.Contains(r.GetSupportedEncodings(), e) {
 					return e, nil
