@@ -194,9 +194,12 @@ func (k *directionCheck) limits(name string, l, general Limits) {
 	}
 }
 
-// reachable reports options that the device lists and can never take.
+// reachable reports options that the device lists and can never take, over neither family.
 func (k *directionCheck) reachable() {
 	for i, r := range k.Options {
+		if k.For(IPv4).lets(r) || k.For(IPv6).lets(r) {
+			continue
+		}
 		at := fmt.Sprintf("%s.options[%d]", k.path, i)
 		least := int(r.MinWords)
 		for _, l := range []struct {
@@ -225,14 +228,6 @@ func (k *directionCheck) pools() {
 	if k.ClassMatch > ClassMatchable {
 		k.report(k.path+".classMatch", "is none of ignored, fixed and matchable")
 	}
-}
-
-// window is the number of words in which options can stand.
-func (k *directionCheck) window() int {
-	if k.Limits.Bytes > 0 {
-		return int(k.Limits.Bytes / 4)
-	}
-	return MaxOptionWords
 }
 
 func (k *directionCheck) order() {

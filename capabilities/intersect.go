@@ -5,8 +5,8 @@ import "slices"
 // Intersect returns the capability of a device of which both a and b are true, such as a product's profile and the program that one
 // runs. A layout can be received, or sent, by the result if and only if it can by a and by b. Name and role are a's.
 //
-// The result need not pass [Capability.Validate]: where a and b contradict each other, it has both rules, and nothing that would
-// break either.
+// Where both are valid, so is the result, but where their orders contradict each other: then it has both rules, and [Capability.Validate]
+// names them.
 func Intersect(a, b Capability) Capability {
 	return Capability{
 		Name:            a.Name,
@@ -44,7 +44,7 @@ func intersectDirections(a, b Direction) Direction {
 			d.Order = append(d.Order, r)
 		}
 	}
-	return d
+	return d.simplify()
 }
 
 func sameRule(r, s OrderRule) bool {

@@ -1,6 +1,7 @@
 package capabilities_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -8,6 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/keyway-nve/keyway/capabilities"
+	"github.com/keyway-nve/keyway/p4"
+	"github.com/keyway-nve/keyway/tables"
 )
 
 // A sequence of options is within the intersection of two capabilities if and only if it is within both.
@@ -51,6 +54,58 @@ func TestIntersectIsConjunction(t *testing.T) {
 		}
 	}
 	t.Logf("%d sequences taken, %d refused", taken, refused)
+}
+
+// What two valid capabilities have in common is valid, but where they want opposite orders.
+func TestIntersectIsValid(t *testing.T) {
+	pairs, opposed := 0, 0
+	for seed := range uint64(20000) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		a, b := randomCapability(r, "device"), randomCapability(r, "device")
+		if a.Validate() != nil || b.Validate() != nil {
+			continue
+		}
+		pairs++
+		capabilities.Intersect(a, b).Check(func(path, format string, args ...any) {
+			opposed++
+			if !strings.Contains(path, ".order[") {
+				x, _ := a.YAML()
+				y, _ := b.YAML()
+				t.Fatalf("seed %d: %s: %s\n%s\n%s", seed, path, fmt.Sprintf(format, args...), x, y)
+			}
+		})
+	}
+	if pairs < 200 {
+		t.Errorf("only %d pairs are valid", pairs)
+	}
+	t.Logf("%d pairs, %d contradictions of order", pairs, opposed)
+}
+
+// Every product that is shipped can run the shipped programs.
+func TestProductsRunPrograms(t *testing.T) {
+	for _, name := range capabilities.Profiles() {
+		profile, err := capabilities.ShippedProfile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, load := range []func() (*p4.Program, error){p4.NVE, p4.Transit} {
+			program, err := load()
+			if err != nil {
+				t.Fatal(err)
+			}
+			schema, err := tables.NewSchema(program.P4Info)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := capabilities.FromSchema(program.Name, schema)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := capabilities.Intersect(profile.Capability, c).Validate(); err != nil {
+				t.Errorf("%s with %s: %v", name, program.Name, err)
+			}
+		}
+	}
 }
 
 func TestIntersect(t *testing.T) {
