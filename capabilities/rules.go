@@ -181,6 +181,9 @@ func (c *compiler) wanted(w Wanted) {
 		if o.Required && w.Override == nil {
 			c.add(constraint{rule: Rule{Part: PartWanted, Leaf: at + ".required", Says: o.Name + " is required"}, need: 1 << i})
 		}
+		if o.ByOverride && w.Override == nil {
+			c.add(constraint{rule: Rule{Part: PartWanted, Leaf: at + ".byOverride", Says: o.Name + " is sent where an operator's layout has it"}, reject: 1 << i})
+		}
 		if o.First {
 			k := constraint{rule: Rule{Part: PartWanted, Leaf: at + ".first", Says: fmt.Sprintf("%s has to be the first option", o.Name)}, at: c.free()}
 			k.at[i] = 1

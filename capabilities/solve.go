@@ -48,6 +48,8 @@ type WantedOption struct {
 	// Required options are in every layout. The others are worth their weight, 0 counting as 1.
 	Required bool   `yaml:"required"`
 	Weight   uint16 `yaml:"weight"`
+	// ByOverride has the option be sent where an Override names it, and nowhere else.
+	ByOverride bool `yaml:"byOverride"`
 	// First has the option be the first of the packet if it is there.
 	First bool `yaml:"first"`
 	// Words describe the data, word by word. Those that are missing are constants that the receiver matches.
@@ -230,7 +232,7 @@ func Solve(sender, receiver Capability, path Path, wanted Wanted) (Layout, Expla
 		why.Places = append(why.Places, c.binding(i, chosen, p.room))
 	}
 	for i, o := range wanted.Options {
-		if !chosen.has(i) {
+		if !chosen.has(i) && (!o.ByOverride || wanted.Override != nil) {
 			out := c.leftOut(i, chosen)
 			out.Name, out.Type, out.Weight = o.Name, o.Type, o.value()
 			why.LeftOut = append(why.LeftOut, out)

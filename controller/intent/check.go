@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/keyway-nve/keyway/capabilities"
 	"github.com/keyway-nve/keyway/proto/ethernet"
 )
 
@@ -61,6 +62,7 @@ func (in Intent) Check(report ReportFunc) {
 	c.endpoints()
 	c.groupPolicies()
 	c.tunnels()
+	c.wanted()
 	c.layouts()
 	c.paths()
 }
@@ -122,6 +124,7 @@ func (c *checker) devices() {
 			c.once(at+".mac", "device MAC", d.MAC)
 		}
 		c.target(at+".p4runtime", d)
+		c.capability(at, d)
 		c.providerAddresses(at+".providerAddresses", d)
 		c.ports(at, d)
 		c.routes(at, d)
@@ -149,15 +152,47 @@ func (c *checker) target(at string, d Device) {
 	if d.P4Runtime == (Target{}) {
 		return
 	}
-	host, port, err := net.SplitHostPort(d.P4Runtime.Address)
-	n, perr := strconv.ParseUint(port, 10, 16)
-	if err != nil || perr != nil || host == "" || n == 0 {
-		c.report(at+".address", "%q is not host:port", d.P4Runtime.Address)
-	}
+	c.address(at+".address", d.P4Runtime.Address)
 	if d.P4Runtime.DeviceID == 0 {
 		c.report(at+".deviceId", "a P4Runtime device id is not 0")
 	}
 	c.once(at, "P4Runtime target", fmt.Sprintf("%s device %d", d.P4Runtime.Address, d.P4Runtime.DeviceID))
+}
+
+func (c *checker) address(at, address string) {
+	host, port, err := net.SplitHostPort(address)
+	n, perr := strconv.ParseUint(port, 10, 16)
+	if err != nil || perr != nil || host == "" || n == 0 {
+		c.report(at, "%q is not host:port", address)
+	}
+}
+
+// capability checks what is said of where a device's capability is known from.
+func (c *checker) capability(at string, d Device) {
+	if d.GNMI != "" {
+		c.address(at+".gnmi", d.GNMI)
+		if d.Role == RoleTransit {
+			c.report(at+".gnmi", "a transit device takes no part in the control plane of the overlay; say by profile or capability what it can do (RFC 9638 §6.5)")
+		}
+	}
+	if d.Profile != "" {
+		p, err := capabilities.ShippedProfile(d.Profile)
+		if err != nil {
+			c.report(at+".profile", "%v", err)
+		} else {
+			c.sameRole(at+".profile", d, p.Capability)
+		}
+	}
+	if d.Capability != nil {
+		d.Capability.Check(func(path, format string, args ...any) { c.report(at+".capability."+path, format, args...) })
+		c.sameRole(at+".capability.role", d, *d.Capability)
+	}
+}
+
+func (c *checker) sameRole(at string, d Device, x capabilities.Capability) {
+	if transit := x.Role == capabilities.RoleTransit; transit != (d.Role == RoleTransit) {
+		c.report(at, "%s is that of a device of role %v, and %s has role %v", x.Name, x.Role, d.Name, d.Role)
+	}
 }
 
 func (c *checker) providerAddresses(at string, d Device) {

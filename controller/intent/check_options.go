@@ -3,6 +3,8 @@ package intent
 import (
 	"fmt"
 	"slices"
+
+	"github.com/keyway-nve/keyway/capabilities"
 )
 
 // Ranges of the option class registry (RFC 8926 §7).
@@ -89,6 +91,46 @@ func (c *checker) word(at string, w Word) {
 	}
 }
 
+func (c *checker) wanted() {
+	asked := map[string]bool{}
+	usedField := map[Field]string{}
+	for i, w := range c.in.Wanted.Options {
+		at := fmt.Sprintf("wanted.options[%d]", i)
+		o, ok := c.in.OptionType(w.Option)
+		switch {
+		case !ok:
+			c.report(at+".option", "no option type is named %q", w.Option)
+			continue
+		case asked[w.Option]:
+			c.report(at+".option", "option %s is wanted already", w.Option)
+			continue
+		case w.Required && w.Weight != 0:
+			c.report(at+".weight", "what is required has no weight")
+		}
+		asked[w.Option] = true
+		c.fields(at+".option", o, usedField)
+	}
+	for _, l := range c.in.Layouts {
+		for _, name := range l.Options {
+			asked[name] = true
+		}
+	}
+	if len(asked) > capabilities.MaxWanted {
+		c.report("wanted.options", "%d option types are wanted or in layouts, and %d at most can be", len(asked), capabilities.MaxWanted)
+	}
+}
+
+// fields reports fields of an option that other options of one packet carry already.
+func (c *checker) fields(at string, o OptionType, used map[Field]string) {
+	for _, w := range o.Words {
+		if first, ok := used[w.Field]; ok && w.Field != 0 && first != o.Name {
+			c.report(at, "options %s and %s both carry field %v, and a receiver reads it from one word", first, o.Name, w.Field)
+			continue
+		}
+		used[w.Field] = o.Name
+	}
+}
+
 func (c *checker) layouts() {
 	for i, l := range c.in.Layouts {
 		at := fmt.Sprintf("layouts[%d]", i)
@@ -108,13 +150,7 @@ func (c *checker) layouts() {
 			}
 			usedType[name] = true
 			size += o.Size()
-			for _, w := range o.Words {
-				if first, ok := usedField[w.Field]; ok && w.Field != 0 && first != name {
-					c.report(path, "options %s and %s both carry field %v, and a receiver reads it from one word", first, name, w.Field)
-					continue
-				}
-				usedField[w.Field] = name
-			}
+			c.fields(path, o, usedField)
 		}
 		if size > WindowWords {
 			c.report(at+".options", "the options take %d words with their headers, and the window has %d", size, WindowWords)

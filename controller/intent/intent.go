@@ -1,18 +1,19 @@
 // Package intent is what an operator wants of the network, as plain data: the devices, the virtual networks with their endpoints, the
-// option types, who may talk to whom, and the layout that each NVE uses towards each other.
+// option types, who may talk to whom, and what NVEs tell each other.
 //
 // An [Intent] has no behaviour beyond looking things up in it. It is read from YAML with [Load] or built in Go, and is either valid as a
 // whole or refused with every reason ([Intent.Validate]).
 //
-// Two things are derived rather than written, so that they cannot contradict the rest: the routes of the underlay follow from
+// What can be derived is not written, so that it cannot contradict the rest: the routes of the underlay follow from
 // the links between devices ([Intent.Routes]), and how one NVE reaches another for a virtual network follows from both ends'
-// provider addresses, the virtual network's preference and the layouts ([Intent.Path]).
+// provider addresses and the virtual network's preference ([Intent.Path]). Which options they use is settled elsewhere, from what is wanted here.
 package intent
 
 import (
 	"net/netip"
 	"time"
 
+	"github.com/keyway-nve/keyway/capabilities"
 	"github.com/keyway-nve/keyway/proto/ethernet"
 	"github.com/keyway-nve/keyway/proto/geneve"
 )
@@ -48,7 +49,10 @@ type Intent struct {
 	GroupPolicies   []GroupPolicy
 	// Tunnels hold what differs from the default between two NVEs.
 	Tunnels []Tunnel
-	// Layouts hold the options that one NVE sends to another; a pair without one sends none.
+	// Wanted is what NVEs tell each other in options. Which of them a pair of NVEs uses, and where each stands, is settled from what both ends can do,
+	// and the transit devices between them (RFC 9638 §6.7).
+	Wanted Wanted
+	// Layouts are the operator's word on pairs of NVEs: exactly these options in this order, or none, whatever is wanted.
 	Layouts []Layout
 }
 
@@ -57,6 +61,13 @@ type Device struct {
 	Name      string `yaml:"name,required"`
 	Role      Role   `yaml:"role,required"`
 	P4Runtime Target `yaml:"p4runtime"`
+	// GNMI is the address, host:port, of the gNMI server that knows what the device can do with options: its own or an agent's beside it. The device's name
+	// is the target there.
+	GNMI string `yaml:"gnmi"`
+	// Profile and Capability say the same by configuration: the name of a shipped profile, or all of it. What is said in several ways, the program of
+	// a managed device included, all has to hold. Of a transit device nothing else can be known (RFC 9638 §6.5).
+	Profile    string
+	Capability *capabilities.Capability
 	// ProviderAddresses are the addresses of the NVE in the underlay, at most one for each family.
 	ProviderAddresses []netip.Addr
 	// MAC is the address of an NVE as a node: the inner address of its NVGRE-EXT messages. A transit device needs none.
@@ -206,6 +217,9 @@ type Word struct {
 	Field    Field
 	// Shift is the number of bits between the field and the right end of the word.
 	Shift uint8
+	// Unread is set if a receiver may have no way to read the field, because the word is for others. Constants, and fields that no NVE has a use for, always
+	// may be left unread.
+	Unread bool
 }
 
 // GroupPolicy permits or denies traffic from one group to another, at the receiver.
@@ -226,8 +240,28 @@ type Tunnel struct {
 	Underlay Family
 }
 
-// Layout is an ordered list of option types that one NVE places for another. Layouts are written by hand here; it is
-// their place that a solver's answers take.
+// Wanted is what NVEs tell each other.
+type Wanted struct {
+	// Options are in the order in which they stand where nothing else decides.
+	Options []WantedOption
+	// MaxBytes bounds the options of a packet with their headers. 0 is no bound.
+	MaxBytes uint16
+	// TenantMTU is the least MTU to leave to tenants, in bytes of their IP packets. 0 is none.
+	TenantMTU uint16 `yaml:"tenantMtu"`
+}
+
+// WantedOption is an option type that each NVE sends to each other where it can.
+type WantedOption struct {
+	Option string `yaml:"option,required"`
+	// Required has nothing be sent at all where this option cannot be: between NVEs of which one lacks it there is no tunnel.
+	Required bool
+	// Weight decides between options that are not required, if there is no room for all. 0 counts as 1.
+	Weight uint16
+	// First has the option stand before all others.
+	First bool
+}
+
+// Layout is an ordered list of option types that one NVE places for another.
 type Layout struct {
 	Sender   string   `yaml:"sender,required"`
 	Receiver string   `yaml:"receiver,required"`

@@ -103,11 +103,16 @@ func (in *Intent) Members(vn string) iter.Seq[Device] {
 	}
 }
 
-// Layout returns the option types that sender places for receiver, in their order.
+// Layout returns the option types that sender places for receiver by the operator's word, in their order.
 func (in *Intent) Layout(sender, receiver string) []OptionType {
 	l, _ := find(in.Layouts, func(l *Layout) bool { return l.Sender == sender && l.Receiver == receiver })
+	return in.Types(l.Options)
+}
+
+// Types returns the option types of some names, without those that there are not.
+func (in *Intent) Types(names []string) []OptionType {
 	var types []OptionType
-	for _, name := range l.Options {
+	for _, name := range names {
 		if o, ok := in.OptionType(name); ok {
 			types = append(types, o)
 		}
@@ -119,8 +124,6 @@ func (in *Intent) Layout(sender, receiver string) []OptionType {
 type Path struct {
 	Encapsulation Encapsulation
 	Local, Remote netip.Addr // provider addresses of sender and receiver
-	// Layout is empty with NVGRE, which has no options.
-	Layout []OptionType
 }
 
 // Path returns how sender reaches receiver for a virtual network, and false if they have no provider addresses of one family. The three
@@ -132,23 +135,36 @@ func (in *Intent) Path(vn, sender, receiver string) (Path, bool) {
 	if !ok || !okFrom || !okTo {
 		return Path{}, false
 	}
-	t, _ := find(in.Tunnels, func(t *Tunnel) bool { return t.Sender == sender && t.Receiver == receiver })
+	t := in.Tunnel(sender, receiver)
 	p := Path{Encapsulation: cmp.Or(t.Encapsulation, v.Encapsulation, Geneve)}
+	p.Local, p.Remote, ok = t.addresses(from, to)
+	return p, ok
+}
+
+// Tunnel returns what differs from the default from one NVE to another.
+func (in *Intent) Tunnel(sender, receiver string) Tunnel {
+	t, _ := find(in.Tunnels, func(t *Tunnel) bool { return t.Sender == sender && t.Receiver == receiver })
+	return t
+}
+
+// FamilyBetween returns the family over which one NVE sends to another, and false if they have none in common.
+func (t Tunnel) FamilyBetween(from, to Device) (Family, bool) {
+	local, _, ok := t.addresses(from, to)
+	return familyOf(local), ok
+}
+
+// addresses returns the provider addresses of sender and receiver.
+func (t Tunnel) addresses(from, to Device) (local, remote netip.Addr, ok bool) {
 	for _, f := range []Family{IPv4, IPv6} {
 		if t.Underlay != 0 && t.Underlay != f {
 			continue
 		}
-		local, remote := from.ProviderAddress(f), to.ProviderAddress(f)
-		if !local.IsValid() || !remote.IsValid() {
-			continue
+		local, remote = from.ProviderAddress(f), to.ProviderAddress(f)
+		if local.IsValid() && remote.IsValid() {
+			return local, remote, true
 		}
-		p.Local, p.Remote = local, remote
-		if p.Encapsulation == Geneve {
-			p.Layout = in.Layout(sender, receiver)
-		}
-		return p, true
 	}
-	return Path{}, false
+	return netip.Addr{}, netip.Addr{}, false
 }
 
 // Routes returns the device's routes in the underlay: those it is given, and one host route for each provider address of
@@ -201,6 +217,10 @@ func (in *Intent) reach(from Device) []reached {
 		port   uint16
 		mac    ethernet.MAC
 	}
+	devices := make(map[string]*Device, len(in.Devices))
+	for i := range in.Devices {
+		devices[in.Devices[i].Name] = &in.Devices[i]
+	}
 	var queue []hop
 	ports := slices.SortedFunc(slices.Values(from.Ports), func(a, b UnderlayPort) int { return cmp.Compare(a.Number, b.Number) })
 	for _, p := range ports {
@@ -213,8 +233,8 @@ func (in *Intent) reach(from Device) []reached {
 	for len(queue) > 0 {
 		h := queue[0]
 		queue = queue[1:]
-		d, ok := in.Device(h.device)
-		if !ok || seen[h.device] {
+		d := devices[h.device]
+		if d == nil || seen[h.device] {
 			continue
 		}
 		seen[h.device] = true

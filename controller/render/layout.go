@@ -97,14 +97,14 @@ func (l *layout) content() string {
 	return string(b)
 }
 
-// layouts are the layouts of one device and direction.
-type layouts struct {
+// directions are the layouts of one device in one direction.
+type directions struct {
 	numbers map[string]uint16
 	list    []layout // in order of asking
 }
 
 // number returns the number of a layout, 0 for none, which has no options.
-func (r *renderer) number(ls *layouts, options []intent.OptionType) uint16 {
+func (r *renderer) number(ls *directions, options []intent.OptionType) uint16 {
 	if len(options) == 0 {
 		return 0
 	}
@@ -123,7 +123,7 @@ func (r *renderer) number(ls *layouts, options []intent.OptionType) uint16 {
 }
 
 // send returns the entries by which a device puts the layouts into tunnels.
-func (r *renderer) send(ls *layouts) {
+func (r *renderer) send(ls *directions) {
 	for _, l := range ls.list {
 		n := l.number
 		for i, w := range l.words {
@@ -161,7 +161,7 @@ func place(k nve.PlaceKey, w word) (tables.Entry, error) {
 const layoutPriority = 10
 
 // receive returns the entries by which an NVE reads the layouts.
-func (r *renderer) receive(ls *layouts) {
+func (r *renderer) receive(ls *directions) {
 	for _, l := range ls.list {
 		n := l.number
 		key := nve.OptionLayoutKey{OptLen: tables.Is(uint8(len(l.words))), Priority: layoutPriority}

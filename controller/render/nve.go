@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/keyway-nve/keyway/controller/intent"
+	"github.com/keyway-nve/keyway/controller/layouts"
 	"github.com/keyway-nve/keyway/controller/miss"
 	"github.com/keyway-nve/keyway/tables"
 	"github.com/keyway-nve/keyway/tables/nve"
@@ -50,7 +51,7 @@ func (r *renderer) nve() {
 // layouts in both directions.
 type edge struct {
 	*renderer
-	sends, receives layouts
+	sends, receives directions
 	tunnels         map[string]tunnel
 	neighbors       map[intent.Route]bool
 	origins         map[string]bool
@@ -147,15 +148,28 @@ func (e *edge) source(vn *network, other string) {
 		e.fail(fmt.Errorf("virtual network %s: %w from %s to %s", vn.Name, ErrNoPath, other, e.self.Name))
 		return
 	}
+	agreed := e.agreed(p, other, e.self.Name)
+	if agreed.Impossible {
+		return
+	}
 	e.add(nve.SourceNVEKey{VNI: uint32(vn.VNI), Address: p.Local}.Allow(uint16(e.node(other)), false))
-	e.number(&e.receives, p.Layout)
-	if layoutHas(p.Layout, intent.FieldOrigin) && !e.origins[other] {
+	e.number(&e.receives, agreed.Options)
+	if layoutHas(agreed.Options, intent.FieldOrigin) && !e.origins[other] {
 		if e.origins == nil {
 			e.origins = make(map[string]bool)
 		}
 		e.origins[other] = true
 		e.add(nve.TraceWatchKey{Origin: e.node(other), Priority: 1}.Count())
 	}
+}
+
+// agreed returns what one NVE sends to another on a path. NVGRE has no options, so
+// that nothing about them has to be agreed.
+func (e *edge) agreed(p intent.Path, sender, receiver string) layouts.Agreement {
+	if p.Encapsulation == intent.NVGRE {
+		return layouts.Agreement{}
+	}
+	return e.in.Layouts.Between(sender, receiver)
 }
 
 func layoutHas(options []intent.OptionType, f intent.Field) bool {
@@ -165,11 +179,15 @@ func layoutHas(options []intent.OptionType, f intent.Field) bool {
 }
 
 // towards returns the tunnel to another NVE of a virtual network, and renders it
-// the first time.
+// the first time. There is none to an NVE that cannot be sent what is required.
 func (e *edge) towards(vn *network, other string) (tunnel, bool) {
 	p, ok := e.in.Intent.Path(vn.Name, e.self.Name, other)
 	if !ok {
 		e.fail(fmt.Errorf("virtual network %s: %w from %s to %s", vn.Name, ErrNoPath, e.self.Name, other))
+		return tunnel{}, false
+	}
+	agreed := e.agreed(p, e.self.Name, other)
+	if agreed.Impossible {
 		return tunnel{}, false
 	}
 	name := fmt.Sprintf("%s %v %v", other, p.Encapsulation, p.Remote)
@@ -189,17 +207,17 @@ func (e *edge) towards(vn *network, other string) (tunnel, bool) {
 		e.tunnels = make(map[string]tunnel)
 	}
 	e.tunnels[name] = t
-	e.tunnel(other, t, p, e.nextHop(route))
+	e.tunnel(other, t, p, agreed.Options, e.nextHop(route))
 	return t, true
 }
 
-func (e *edge) tunnel(other string, t tunnel, p intent.Path, nextHop uint16) {
+func (e *edge) tunnel(other string, t tunnel, p intent.Path, options []intent.OptionType, nextHop uint16) {
 	needs := []string{other}
 	add := func(entry tables.Entry, err error) { e.addFor(needs, entry, err) }
 	key := nve.TunnelKey{Tunnel: t.number}
 	v4 := p.Remote.Is4()
-	layout := e.number(&e.sends, p.Layout)
-	frame := e.maxFrame(p)
+	layout := e.number(&e.sends, options)
+	frame := e.maxFrame(p, options)
 	switch {
 	case p.Encapsulation == intent.NVGRE && v4:
 		add(key.NVGREIPv4(p.Local, p.Remote, outerDSCP, outerTTL, nextHop, frame))
@@ -215,7 +233,7 @@ func (e *edge) tunnel(other string, t tunnel, p intent.Path, nextHop uint16) {
 
 // maxFrame is the longest tenant frame that the path carries whole. The least
 // MTU leaves some after all headers and a full window.
-func (e *edge) maxFrame(p intent.Path) uint16 {
+func (e *edge) maxFrame(p intent.Path, options []intent.OptionType) uint16 {
 	n := e.in.Options.UnderlayMTU - 20
 	if !p.Remote.Is4() {
 		n -= 20
@@ -223,7 +241,7 @@ func (e *edge) maxFrame(p intent.Path) uint16 {
 	n -= 8 // GRE with key, or the Geneve base header
 	if p.Encapsulation == intent.Geneve {
 		n -= 8 // UDP
-		for _, o := range p.Layout {
+		for _, o := range options {
 			n -= 4 * o.Size()
 		}
 	}

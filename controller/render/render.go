@@ -1,7 +1,8 @@
-// Package render turns an intent into what each device should hold.
+// Package render turns an intent, and the layouts that are settled for it, into
+// what each device should hold.
 //
-// It is pure: the same intent, overrides and numbers give the same entities,
-// whatever was rendered before. Nothing here talks to a device; the order in
+// It is pure: the same intent, layouts, overrides and numbers give the same
+// entities, whatever was rendered before. Nothing here talks to a device; the order in
 // which a device gets there is the planner's (tables.Schema.Plan).
 //
 // The numbers that tables use for devices, tunnels and groups come from
@@ -21,6 +22,7 @@ import (
 	"fmt"
 
 	"github.com/keyway-nve/keyway/controller/intent"
+	"github.com/keyway-nve/keyway/controller/layouts"
 	"github.com/keyway-nve/keyway/controller/miss"
 	"github.com/keyway-nve/keyway/tables"
 )
@@ -79,6 +81,7 @@ func (o Options) withDefaults() Options {
 // Input is what rendering a device depends on.
 type Input struct {
 	Intent    *intent.Intent  // valid and resolved
+	Layouts   *layouts.Plan   // nil is what the intent has in writing
 	Overrides *miss.Overrides // nil is none
 	Numbers   *Numbers        // new names are numbered in it
 	Options   Options
@@ -101,6 +104,9 @@ func Device(in Input, name string) ([]Desired, error) {
 		return nil, err
 	}
 	in.Options = in.Options.withDefaults()
+	if in.Layouts == nil {
+		in.Layouts = layouts.Written(in.Intent)
+	}
 	d, ok := in.Intent.Device(name)
 	if !ok {
 		return nil, fmt.Errorf("device %s: %w", name, ErrNoDevice)

@@ -193,7 +193,7 @@ func (d *idealDevice) tunnel(vn, to string, frame []byte) {
 		return
 	}
 	h := geneve.Header{Protocol: ethernet.TypeTEB, VNI: v.VNI}
-	for _, o := range p.Layout {
+	for _, o := range d.view.Layout(d.spec.Name, to) {
 		var data []byte
 		for _, w := range o.Words {
 			data = binary.BigEndian.AppendUint32(data, w.Constant|w.Mask()&0x2A2A2A2A)
