@@ -270,6 +270,29 @@ func TestUnmarshalContradiction(t *testing.T) {
 	}
 }
 
+// P4Runtime carries what gNMI does.
+func TestAny(t *testing.T) {
+	for name, want := range goldens(t) {
+		a, err := MarshalAny(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		have, err := UnmarshalAny(a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, have); diff != "" {
+			t.Errorf("%s: -want +have:\n%s", name, diff)
+		}
+	}
+	if a, err := MarshalAny(capabilities.Capability{}); err == nil {
+		t.Errorf("a capability without a name: %v", a)
+	}
+	if _, err := UnmarshalAny(nil); !errors.Is(err, ErrNoCapability) {
+		t.Errorf("none: %v", err)
+	}
+}
+
 func FuzzUnmarshal(f *testing.F) {
 	for _, c := range goldens(f) {
 		text, err := Marshal(c)

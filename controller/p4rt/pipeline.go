@@ -52,18 +52,6 @@ func (p *Pipeline) cookie() (uint64, error) {
 	return Cookie(info, p.DeviceConfig), nil
 }
 
-// Capabilities asks the device what its server can do. A server of P4Runtime
-// 1.0 does not know the request: errors.ErrUnsupported.
-func (s *Session) Capabilities(ctx context.Context) (*p4v1.CapabilitiesResponse, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
-	defer cancel()
-	c, err := s.p4.Capabilities(ctx, &p4v1.CapabilitiesRequest{DeviceId: s.o.DeviceID})
-	if err != nil {
-		return nil, s.requestFailed("capabilities", err)
-	}
-	return c, nil
-}
-
 // PipelineConfig reads the device's pipeline, or the parts of it that what
 // names. It is nil when the device runs none.
 func (s *Session) PipelineConfig(ctx context.Context, what p4v1.GetForwardingPipelineConfigRequest_ResponseType) (*p4v1.ForwardingPipelineConfig, error) {

@@ -34,6 +34,8 @@ type script struct {
 	onRead        func(p4v1.P4Runtime_ReadServer) error
 	noCookies     bool
 
+	onCapabilities func(context.Context, *p4v1.CapabilitiesRequest) (*p4v1.CapabilitiesResponse, error)
+
 	mu     sync.Mutex
 	calls  []string
 	config *p4v1.ForwardingPipelineConfig
@@ -147,6 +149,13 @@ func (d *script) SetForwardingPipelineConfig(_ context.Context, r *p4v1.SetForwa
 	}
 	d.setConfig(r.GetConfig())
 	return &p4v1.SetForwardingPipelineConfigResponse{}, nil
+}
+
+func (d *script) Capabilities(ctx context.Context, r *p4v1.CapabilitiesRequest) (*p4v1.CapabilitiesResponse, error) {
+	if d.onCapabilities == nil {
+		return d.UnimplementedP4RuntimeServer.Capabilities(ctx, r)
+	}
+	return d.onCapabilities(ctx, r)
 }
 
 func (d *script) setConfig(c *p4v1.ForwardingPipelineConfig) {

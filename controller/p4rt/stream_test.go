@@ -167,15 +167,6 @@ func TestReadStalls(t *testing.T) {
 	})
 }
 
-func TestCapabilities(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // a server of P4Runtime 1.0
-		_, err := start(t, newScript(), primary()).Capabilities(t.Context())
-		if !errors.Is(err, errors.ErrUnsupported) {
-			t.Errorf("Capabilities: %v", err)
-		}
-	})
-}
-
 func TestElectionID(t *testing.T) {
 	ids := []p4rt.ElectionID{{}, {Low: 1}, {Low: 1<<64 - 1}, {High: 1}, {High: 1, Low: 1}, {High: 2}}
 	texts := []string{"unset", "1", "18446744073709551615", "1:0", "1:1", "2:0"}
