@@ -115,6 +115,14 @@ func LoadProfile(file string) (Profile, error) {
 	return profileFrom(doc)
 }
 
+// FindProfile returns a shipped profile by its name, or one in a file, whose name has a dot or a slash.
+func FindProfile(name string) (Profile, error) {
+	if strings.ContainsAny(name, "./") {
+		return LoadProfile(name)
+	}
+	return ShippedProfile(name)
+}
+
 func profileFrom(doc *manifest.Document) (Profile, error) {
 	var p Profile
 	doc.Decode(&p)

@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
 
@@ -134,7 +133,7 @@ func (o *agentRun) serve(ctx context.Context, l net.Listener, server *gnmi.Serve
 func (o *agentRun) capability() (capabilities.Capability, error) {
 	var c capabilities.Capability
 	if o.profile != "" {
-		p, err := loadProfile(o.profile)
+		p, err := capabilities.FindProfile(o.profile)
 		if err != nil {
 			return c, err
 		}
@@ -154,14 +153,6 @@ func (o *agentRun) capability() (capabilities.Capability, error) {
 		c.Name = o.name
 	}
 	return c, nil
-}
-
-// loadProfile reads a shipped profile or a file, which has a dot or a slash in its name.
-func loadProfile(name string) (capabilities.Profile, error) {
-	if strings.ContainsAny(name, "./") {
-		return capabilities.LoadProfile(name)
-	}
-	return capabilities.ShippedProfile(name)
 }
 
 // programCapability is what a shipped program, or the P4Info in a file, says of a device.

@@ -30,6 +30,9 @@ func (s *Server) activate(p *pipeline.Pipeline) {
 	if old := s.active.Swap(p); old != nil && old != p {
 		old.Close()
 	}
+	if s.opts.Configured != nil {
+		s.opts.Configured(p.Installed().GetP4Info())
+	}
 }
 
 func (s *Server) pipelineOptions() pipeline.Options {

@@ -38,10 +38,12 @@ import (
 	"sync"
 	"sync/atomic"
 
+	p4configv1 "github.com/p4lang/p4runtime/go/p4/config/v1"
 	p4v1 "github.com/p4lang/p4runtime/go/p4/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/keyway-nve/keyway/testbed/engine"
 	"github.com/keyway-nve/keyway/testbed/p4rt/arbitration"
@@ -80,7 +82,13 @@ type Options struct {
 	Enter func(port uint32, frame []byte)
 	// Allow may refuse an update before it is tried. Nil allows all.
 	Allow func(*p4v1.Update) error
-	Log   *slog.Logger // nil: discarded
+	// Configured is told the P4Info of the program whenever packets see another
+	// one; nil is a program without P4Info. It must not call the server.
+	Configured func(*p4configv1.P4Info)
+	// Experimental returns what Capabilities says beside the version of the API;
+	// nil: nothing.
+	Experimental func() (*anypb.Any, error)
+	Log          *slog.Logger // nil: discarded
 }
 
 // Server serves one device.
@@ -309,5 +317,12 @@ func (s *Server) Capabilities(_ context.Context, req *p4v1.CapabilitiesRequest) 
 			return nil, refusal.RPC(err)
 		}
 	}
-	return &p4v1.CapabilitiesResponse{P4RuntimeApiVersion: APIVersion}, nil
+	out := &p4v1.CapabilitiesResponse{P4RuntimeApiVersion: APIVersion}
+	if s.opts.Experimental != nil {
+		var err error
+		if out.Experimental, err = s.opts.Experimental(); err != nil {
+			return nil, refusal.RPC(err)
+		}
+	}
+	return out, nil
 }

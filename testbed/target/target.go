@@ -1,6 +1,7 @@
 // Package target is one switch of the testbed: the packet engine, its
 // P4Runtime server, its ports, and faults on demand. It stands in for bmv2's
-// simple_switch_grpc.
+// simple_switch_grpc; what bmv2 does not have, it says over gNMI what it can do
+// with Geneve options.
 package target
 
 import (
@@ -9,15 +10,15 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"strings"
 	"sync"
 	"time"
 
+	p4configv1 "github.com/p4lang/p4runtime/go/p4/config/v1"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/test/bufconn"
 
+	"github.com/keyway-nve/keyway/capabilities"
+	"github.com/keyway-nve/keyway/capabilities/gnmi"
 	"github.com/keyway-nve/keyway/proto/bm"
 	"github.com/keyway-nve/keyway/testbed/engine"
 	"github.com/keyway-nve/keyway/testbed/p4rt"
@@ -32,6 +33,9 @@ const DefaultSweep = time.Second
 // only.
 type Options struct {
 	DeviceID uint64
+	// Name is the device's: the gNMI target, and the name of its capability.
+	// Empty: "device-ID".
+	Name     string
 	CPUPort  uint32 // packet I/O goes by this port; 0: there is none
 	DropPort uint32 // 0: bmv2's, 511
 	// PriorityQueues is how many priorities packets may have; 0 is 1.
@@ -44,7 +48,14 @@ type Options struct {
 	// DataplaneAddress is where bmv2's packet service (p4.bm.DataplaneInterface)
 	// listens. Empty: there is none.
 	DataplaneAddress string
-	// Server are options for the P4Runtime server, such as credentials.
+	// GNMIAddress is where the gNMI server listens, as Address. Empty: it is
+	// reached by [Target.DialGNMI] only.
+	GNMIAddress string
+	// Profile is the product that the device poses as: over gNMI it says what
+	// the product and its program both allow. Nil: what the program allows.
+	Profile *capabilities.Capability
+	// Server are options for the P4Runtime and the gNMI server, such as
+	// credentials.
 	Server []grpc.ServerOption
 	// Roles judges role configurations; nil is [arbitration.FullAccess].
 	Roles arbitration.Scheme
@@ -66,12 +77,12 @@ type Target struct {
 	faults Faults
 	ports  ports
 	stream packetStream // of bmv2's packet service
+	says   statement
 
-	mu      sync.RWMutex
-	server  *p4rt.Server
-	grpc    *grpc.Server
-	inside  *bufconn.Listener
-	address net.Addr
+	mu     sync.RWMutex
+	server *p4rt.Server
+
+	p4runtime, gnmi endpoint
 
 	dataplane        *grpc.Server
 	dataplaneAddress net.Addr
@@ -81,7 +92,8 @@ type Target struct {
 }
 
 // New returns a switch that does not run yet: frames pass, but nothing
-// listens. It refuses a Program that the engine does not take.
+// listens. It refuses a Program that the engine does not take, and a Profile
+// that contradicts itself.
 func New(opts Options) (*Target, error) {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
@@ -89,7 +101,16 @@ func New(opts Options) (*Target, error) {
 	if opts.Sweep == 0 {
 		opts.Sweep = DefaultSweep
 	}
-	t := &Target{opts: opts}
+	if opts.Name == "" {
+		opts.Name = fmt.Sprintf("device-%d", opts.DeviceID)
+	}
+	t := &Target{opts: opts, says: statement{
+		name:   opts.Name,
+		server: gnmi.NewServer(gnmi.ServerOptions{Default: opts.Name, Log: opts.Log}),
+	}}
+	if err := t.SetProfile(opts.Profile); err != nil {
+		return nil, err
+	}
 	if err := t.boot(); err != nil {
 		return nil, err
 	}
@@ -107,8 +128,11 @@ func (t *Target) boot() error {
 		Output:         t.output,
 		Enter:          func(port uint32, frame []byte) { t.process(port, frame, 0) },
 		Allow:          t.faults.allow,
+		Configured:     t.configured,
+		Experimental:   t.says.experimental,
 		Log:            t.opts.Log,
 	})
+	t.configured(nil)
 	if t.opts.Program != nil {
 		if err := s.Load(t.opts.Program); err != nil {
 			return err
@@ -130,7 +154,10 @@ func (t *Target) boot() error {
 func (t *Target) Start() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	t.cancel = cancel
-	err := t.listen(t.opts.Address)
+	err := t.listen()
+	if err == nil {
+		err = t.listenGNMI()
+	}
 	if err == nil && t.opts.DataplaneAddress != "" {
 		err = t.serveDataplane()
 	}
@@ -152,46 +179,23 @@ func (t *Target) Start() error {
 	return nil
 }
 
-// listen starts the P4Runtime server.
-func (t *Target) listen(address string) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+// configured is told of the program that packets see from now on.
+func (t *Target) configured(info *p4configv1.P4Info) {
+	if err := t.says.setProgram(info); err != nil {
+		t.opts.Log.Info("no capability", "err", err)
+	}
+}
+
+// listen starts the P4Runtime server, where it was if it has run before.
+func (t *Target) listen() error {
 	opts := append([]grpc.ServerOption{
 		grpc.ChainUnaryInterceptor(t.faults.unary),
 		grpc.ChainStreamInterceptor(t.faults.stream),
 	}, t.opts.Server...)
-	t.grpc = t.server.GRPC(opts...)
-	t.inside = bufconn.Listen(1 << 20)
-	listeners := []net.Listener{t.inside}
-	if address != "" {
-		l, err := listener(address)
-		if err != nil {
-			return fmt.Errorf("p4runtime server: %w", err)
-		}
-		t.address = l.Addr()
-		listeners = append(listeners, l)
-	}
-	for _, l := range listeners {
-		g := t.grpc
-		t.group.Go(func() error { return served(g.Serve(l)) })
+	if err := t.p4runtime.start(t.current().GRPC(opts...), t.opts.Address, &t.group); err != nil {
+		return fmt.Errorf("p4runtime server: %w", err)
 	}
 	return nil
-}
-
-// listener listens on host:port or, by gRPC's name for a Unix domain socket,
-// unix:PATH.
-func listener(address string) (net.Listener, error) {
-	if path, ok := strings.CutPrefix(address, "unix:"); ok {
-		return net.Listen("unix", path)
-	}
-	return net.Listen("tcp", address)
-}
-
-func served(err error) error {
-	if errors.Is(err, grpc.ErrServerStopped) {
-		return nil
-	}
-	return err
 }
 
 func (t *Target) serveDataplane() error {
@@ -218,15 +222,11 @@ func (t *Target) Close() error {
 	return errors.Join(t.ports.close(), t.group.Wait())
 }
 
-// stop cuts the P4Runtime server off.
+// stop cuts the P4Runtime and the gNMI server off.
 func (t *Target) stop() {
-	t.mu.RLock()
-	s, g := t.server, t.grpc
-	t.mu.RUnlock()
-	if g != nil {
-		g.Stop()
-	}
-	s.Close()
+	t.gnmi.stop()
+	t.p4runtime.stop()
+	t.current().Close()
 }
 
 // Wait returns when the target has been closed, or when a listener failed.
@@ -239,11 +239,7 @@ func (t *Target) current() *p4rt.Server {
 }
 
 // Address returns where the P4Runtime server listens, or nil if it does not.
-func (t *Target) Address() net.Addr {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return t.address
-}
+func (t *Target) Address() net.Addr { return t.p4runtime.addr() }
 
 // DataplaneAddress returns where bmv2's packet service listens, or nil.
 func (t *Target) DataplaneAddress() net.Addr { return t.dataplaneAddress }
@@ -251,22 +247,13 @@ func (t *Target) DataplaneAddress() net.Addr { return t.dataplaneAddress }
 // Dial connects to the P4Runtime server within the process. The connection
 // follows the target through restarts, as one by TCP does.
 func (t *Target) Dial(opts ...grpc.DialOption) (*grpc.ClientConn, error) {
-	return grpc.NewClient("passthrough:///target", append([]grpc.DialOption{
-		grpc.WithContextDialer(t.DialContext),
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
-	}, opts...)...)
+	return t.p4runtime.dial(opts)
 }
 
 // DialContext is a dialer for [grpc.WithContextDialer] that reaches the
 // P4Runtime server within the process, whatever the address.
-func (t *Target) DialContext(ctx context.Context, _ string) (net.Conn, error) {
-	t.mu.RLock()
-	l := t.inside
-	t.mu.RUnlock()
-	if l == nil {
-		return nil, errors.New("target does not run")
-	}
-	return l.DialContext(ctx)
+func (t *Target) DialContext(ctx context.Context, address string) (net.Conn, error) {
+	return t.p4runtime.dialContext(ctx, address)
 }
 
 // Stats returns what became of packets since the program was started.

@@ -92,11 +92,13 @@ func (c *controller) arbitrate() {
 	}
 }
 
-func (c *controller) commit() {
+func (c *controller) commit() { c.push(program(c.t)) }
+
+func (c *controller) push(config *p4v1.ForwardingPipelineConfig) {
 	c.t.Helper()
 	_, err := c.SetForwardingPipelineConfig(c.t.Context(), &p4v1.SetForwardingPipelineConfigRequest{
 		DeviceId: 3, ElectionId: &p4v1.Uint128{Low: 1},
-		Action: p4v1.SetForwardingPipelineConfigRequest_VERIFY_AND_COMMIT, Config: program(c.t)})
+		Action: p4v1.SetForwardingPipelineConfigRequest_VERIFY_AND_COMMIT, Config: config})
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 
+	"github.com/keyway-nve/keyway/capabilities"
 	"github.com/keyway-nve/keyway/testbed/target"
 )
 
@@ -89,7 +90,16 @@ func run(ctx context.Context, o *options, stdout, stderr io.Writer) (err error) 
 		PriorityQueues:   int(o.priorityQueues),
 		Address:          o.grpcAddress,
 		DataplaneAddress: o.dataplaneAddress,
+		GNMIAddress:      o.gnmiAddress,
+		Name:             o.gnmiName,
 		Log:              log,
+	}
+	if o.gnmiProfile != "" {
+		p, err := capabilities.FindProfile(o.gnmiProfile)
+		if err != nil {
+			return err
+		}
+		opts.Profile = &p.Capability
 	}
 	if o.json != "" {
 		if opts.Program, err = os.ReadFile(o.json); err != nil {
@@ -128,6 +138,9 @@ func run(ctx context.Context, o *options, stdout, stderr io.Writer) (err error) 
 	fmt.Fprintf(stdout, "Server listening on %s\n", sw.Address())
 	if a := sw.DataplaneAddress(); a != nil {
 		fmt.Fprintf(stdout, "Packet service listening on %s\n", a)
+	}
+	if a := sw.GNMIAddress(); a != nil {
+		fmt.Fprintf(stdout, "gNMI listening on %s\n", a)
 	}
 	<-ctx.Done()
 	return nil

@@ -22,6 +22,8 @@ import (
 	p4v1 "github.com/p4lang/p4runtime/go/p4/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/keyway-nve/keyway/capabilities/gnmi"
 )
 
 func TestParse(t *testing.T) {
@@ -95,6 +97,7 @@ func TestBadLines(t *testing.T) {
 		{"log level", "--no-p4 -L loud", "log-level"},
 		{"pcap directory", "--no-p4 --pcap=/no/such/place", "--pcap"},
 		{"TLS without key", "--no-p4 -- --grpc-server-ssl", "--grpc-server-key"},
+		{"a profile and no gNMI", "--no-p4 -- --gnmi-profile cisco-vic", "--gnmi-server-addr"},
 		{"use-files", "--no-p4 --use-files 5", "not supported"},
 		{"two files", "a.json b.json", "unexpected argument"},
 	} {
@@ -112,9 +115,10 @@ func TestBadLines(t *testing.T) {
 	}
 }
 
-// started runs the command in the background and returns the address of its
-// P4Runtime server, and that of its packet service if it has one.
-func started(t *testing.T, args ...string) (p4rt, dataplane string) {
+// started runs the command in the background and returns the addresses on which
+// its services listen: "Server" is P4Runtime's, "Packet service" and "gNMI" are
+// the others that the arguments ask for.
+func started(t *testing.T, args ...string) map[string]string {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	r, w := io.Pipe()
@@ -133,36 +137,32 @@ func started(t *testing.T, args ...string) (p4rt, dataplane string) {
 			t.Error(err)
 		}
 	})
-	address := regexp.MustCompile(`^(Server|Packet service) listening on (.*)$`)
+	address := regexp.MustCompile(`^(Server|Packet service|gNMI) listening on (.*)$`)
 	want := 1
-	if slices.Contains(args, "--dp-grpc-server-addr") {
-		want = 2
-	}
-	in := bufio.NewScanner(r)
-	for want > 0 && in.Scan() {
-		if m := address.FindStringSubmatch(in.Text()); m != nil {
-			if m[1] == "Server" {
-				p4rt = m[2]
-			} else {
-				dataplane = m[2]
-			}
-			want--
+	for _, flag := range []string{"--dp-grpc-server-addr", "--gnmi-server-addr"} {
+		if slices.Contains(args, flag) {
+			want++
 		}
 	}
-	if want > 0 {
+	addresses := make(map[string]string)
+	in := bufio.NewScanner(r)
+	for len(addresses) < want && in.Scan() {
+		if m := address.FindStringSubmatch(in.Text()); m != nil {
+			addresses[m[1]] = m[2]
+		}
+	}
+	if len(addresses) < want {
 		t.Fatal("the command ended early: ", in.Err())
 	}
 	go io.Copy(io.Discard, r)
-	return p4rt, dataplane
+	return addresses
 }
 
 func TestRun(t *testing.T) {
-	address, dataplane := started(t, "--no-p4", "--device-id", "4", "--thrift-port", "9090", "--",
-		"--grpc-server-addr", "127.0.0.1:0", "--dp-grpc-server-addr", "127.0.0.1:0", "--cpu-port", "510")
-	if dataplane == "" {
-		t.Error("no packet service")
-	}
-	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	addresses := started(t, "--no-p4", "--device-id", "4", "--thrift-port", "9090", "--",
+		"--grpc-server-addr", "127.0.0.1:0", "--dp-grpc-server-addr", "127.0.0.1:0", "--cpu-port", "510",
+		"--gnmi-server-addr", "127.0.0.1:0", "--gnmi-name", "leaf", "--gnmi-profile", "cisco-vic")
+	conn, err := grpc.NewClient(addresses["Server"], grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,6 +170,16 @@ func TestRun(t *testing.T) {
 	r, err := p4v1.NewP4RuntimeClient(conn).Capabilities(t.Context(), &p4v1.CapabilitiesRequest{DeviceId: 4})
 	if err != nil || r.GetP4RuntimeApiVersion() != "1.5.0" {
 		t.Errorf("%v, %v", r, err)
+	}
+	client, err := gnmi.Dial(addresses["gNMI"], gnmi.ClientOptions{Target: "leaf"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	// Without a program it does not say what it can do, which is another matter
+	// than not to be able to.
+	if _, err := client.Ask(t.Context()); !errors.Is(err, gnmi.ErrUntold) || !strings.Contains(err.Error(), "says nothing of it") {
+		t.Errorf("gNMI: %v", err)
 	}
 }
 

@@ -44,6 +44,9 @@ type options struct {
 	dropPort         uint32
 	dataplaneAddress string
 	priorityQueues   uint
+	gnmiAddress      string
+	gnmiName         string
+	gnmiProfile      string
 }
 
 // unsupported are options of bmv2 that would need a part of bmv2 that this
@@ -100,6 +103,10 @@ func (o *options) targetFlags() *pflag.FlagSet {
 	f.Uint32Var(&o.dropPort, "drop-port", 511, "`PORT` that means drop")
 	f.StringVar(&o.dataplaneAddress, "dp-grpc-server-addr", "", "serve frames of all ports by gRPC (p4.bm.DataplaneInterface) on `ADDRESS`")
 	f.UintVar(&o.priorityQueues, "priority-queues", 1, "`NUMBER` of priority queues")
+	// These bmv2 does not have.
+	f.StringVar(&o.gnmiAddress, "gnmi-server-addr", "", "say over gNMI on `ADDRESS` what the device can do with Geneve options")
+	f.StringVar(&o.gnmiName, "gnmi-name", "", "`NAME` of the device; without it, device-ID")
+	f.StringVar(&o.gnmiProfile, "gnmi-profile", "", "pose as a product: `NAME` of a shipped profile (keyway profiles list) or a file")
 	for _, name := range []string{"max-mc-groups", "max-l1-entries", "max-l2-entries", "load-modules"} {
 		f.String(name, "", "accepted and ignored")
 	}
@@ -198,6 +205,9 @@ func (o *options) check() error {
 	}
 	if o.tls && (o.cert == "" || o.key == "") {
 		faultf("--grpc-server-ssl needs --grpc-server-cert and --grpc-server-key")
+	}
+	if o.gnmiAddress == "" && (o.own.Changed("gnmi-name") || o.own.Changed("gnmi-profile")) {
+		faultf("--gnmi-name and --gnmi-profile are for --gnmi-server-addr")
 	}
 	for _, name := range []string{"use-files", "packet-in", "restore-state"} {
 		if o.general.Changed(name) {

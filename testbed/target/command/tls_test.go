@@ -56,8 +56,8 @@ func certificate(t *testing.T, dir string) (cert, key string) {
 
 func TestTLS(t *testing.T) {
 	cert, key := certificate(t, t.TempDir())
-	address, _ := started(t, "--no-p4", "--", "--grpc-server-addr", "127.0.0.1:0", "--grpc-server-ssl",
-		"--grpc-server-cert", cert, "--grpc-server-key", key, "--grpc-server-cacert", cert, "--grpc-server-with-client-auth")
+	address := started(t, "--no-p4", "--", "--grpc-server-addr", "127.0.0.1:0", "--grpc-server-ssl",
+		"--grpc-server-cert", cert, "--grpc-server-key", key, "--grpc-server-cacert", cert, "--grpc-server-with-client-auth")["Server"]
 	pair, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {
 		t.Fatal(err)
