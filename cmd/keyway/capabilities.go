@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -17,14 +18,17 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc"
 
 	"github.com/keyway-nve/keyway/capabilities"
 	"github.com/keyway-nve/keyway/capabilities/gnmi"
+	"github.com/keyway-nve/keyway/controller/p4rt"
 )
 
 // question is whom the capabilities commands ask, and how.
 type question struct {
 	target  string
+	device  uint64 // of P4Runtime
 	tls     bool
 	ca      string
 	timeout time.Duration
@@ -37,22 +41,54 @@ func (q *question) flags(c *cobra.Command) {
 	c.Flags().DurationVar(&q.timeout, "timeout", 10*time.Second, "wait `DURATION` for an answer")
 }
 
-func (q *question) dial(address string) (*gnmi.Client, error) {
-	o := gnmi.ClientOptions{Target: q.target, Timeout: q.timeout}
-	if q.tls || q.ca != "" {
-		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+// secure returns how the connection is secured; nil is plain text.
+func (q *question) secure() (*tls.Config, error) {
+	if !q.tls && q.ca == "" {
+		return nil, nil
 	}
+	o := &tls.Config{MinVersion: tls.VersionTLS12}
 	if q.ca != "" {
 		text, err := os.ReadFile(q.ca)
 		if err != nil {
 			return nil, badInput{err}
 		}
-		o.TLS.RootCAs = x509.NewCertPool()
-		if !o.TLS.RootCAs.AppendCertsFromPEM(text) {
+		o.RootCAs = x509.NewCertPool()
+		if !o.RootCAs.AppendCertsFromPEM(text) {
 			return nil, badInput{fmt.Errorf("%s: no certificates", q.ca)}
 		}
 	}
-	client, err := gnmi.Dial(address, o)
+	return o, nil
+}
+
+// askP4Runtime asks the P4Runtime server at an address.
+func (q *question) askP4Runtime(ctx context.Context, address string) (capabilities.Capability, error) {
+	none := capabilities.Capability{}
+	secure, err := q.secure()
+	if err != nil {
+		return none, err
+	}
+	s, err := p4rt.Dial(address, p4rt.Options{Name: address, DeviceID: q.device, Timeout: q.timeout, TLS: secure},
+		grpc.WithDefaultCallOptions(grpc.WaitForReady(true))) // as gNMI's: one that starts just now is waited for
+	if err != nil {
+		return none, badInput{err}
+	}
+	defer s.Close()
+	c, err := s.Capabilities(ctx)
+	if err != nil {
+		return none, err
+	}
+	if c.Capability == nil {
+		return none, fmt.Errorf("%s: %w: it has P4Runtime %s and says nothing more", address, gnmi.ErrUnsupported, cmp.Or(c.APIVersion, "1.0"))
+	}
+	return *c.Capability, nil
+}
+
+func (q *question) dial(address string) (*gnmi.Client, error) {
+	secure, err := q.secure()
+	if err != nil {
+		return nil, err
+	}
+	client, err := gnmi.Dial(address, gnmi.ClientOptions{Target: q.target, Timeout: q.timeout, TLS: secure})
 	if err != nil {
 		return nil, badInput{err}
 	}
@@ -62,7 +98,7 @@ func (q *question) dial(address string) (*gnmi.Client, error) {
 func newCapabilitiesCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "capabilities",
-		Short: "What devices say over gNMI that they can do with Geneve options",
+		Short: "What devices say that they can do with Geneve options",
 		Args:  usageArgs(cobra.NoArgs),
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
@@ -73,19 +109,21 @@ func newCapabilitiesCommand() *cobra.Command {
 func newCapabilitiesGetCommand() *cobra.Command {
 	var q question
 	var output string
-	var all bool
+	var all, p4runtime bool
 	c := &cobra.Command{
 		Use:   "get ADDR",
-		Short: "Ask the gNMI server at an address",
+		Short: "Ask the server at an address",
 		Long: `Asks a device, its agent (keyway agent) or a server of many devices for
-capabilities. As JSON they are the tree of keyway-nve-capabilities.yang
-(RFC 7951), as YAML what profiles have.
+capabilities, over gNMI or, with --p4runtime, a device over P4Runtime. As JSON
+they are the tree of keyway-nve-capabilities.yang (RFC 7951), as YAML what
+profiles have.
 
 Exit status: 0 answered, 1 could not tell, 2 bad command line, 4 the device does
 not support the model.`,
 		Example: `  keyway capabilities get 192.0.2.1:9339
   keyway capabilities get nva.example:9339 --target leaf1 -o yaml
-  keyway capabilities get nva.example:9339 --all -o json`,
+  keyway capabilities get nva.example:9339 --all -o json
+  keyway capabilities get --p4runtime 192.0.2.1:9559 --device-id 1`,
 		Args: usageArgs(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			write, ok := capabilityWriters()[output]
@@ -94,6 +132,18 @@ not support the model.`,
 			}
 			if all && q.target != "" {
 				return usageError(c, errors.New("--all and --target exclude each other"))
+			}
+			switch {
+			case p4runtime && (all || q.target != ""):
+				return usageError(c, errors.New("--all and --target are for gNMI"))
+			case c.Flags().Changed("device-id") && !p4runtime:
+				return usageError(c, errors.New("--device-id is for --p4runtime"))
+			case p4runtime:
+				answer, err := q.askP4Runtime(c.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				return write.one(answer, c.OutOrStdout())
 			}
 			client, err := q.dial(args[0])
 			if err != nil {
@@ -115,6 +165,8 @@ not support the model.`,
 		},
 	}
 	q.flags(c)
+	c.Flags().BoolVar(&p4runtime, "p4runtime", false, "ask over P4Runtime: ADDR is a device's P4Runtime server")
+	c.Flags().Uint64Var(&q.device, "device-id", 0, "with --p4runtime: the device's `ID`; 0 leaves it to the server")
 	c.Flags().BoolVar(&all, "all", false, "ask for all devices of the server")
 	c.Flags().StringVarP(&output, "output", "o", "table", "`FORMAT` of the answer: table, json or yaml")
 	return c
