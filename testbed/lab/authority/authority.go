@@ -31,12 +31,16 @@ type Device interface {
 	PacketOuts() uint64
 }
 
-// Fleet is the devices of a lab by their P4Runtime addresses. Its zero value is
-// empty.
+// Fleet is the devices of a lab by their P4Runtime addresses, and who says by
+// gNMI what they can do, by its address. Its zero value is empty.
 type Fleet struct {
 	mu      sync.Mutex
 	devices map[string]Device
+	gnmi    map[string]Dialer
 }
+
+// Dialer reaches one server, whatever the address.
+type Dialer func(ctx context.Context, address string) (net.Conn, error)
 
 // Add adds a device.
 func (f *Fleet) Add(address string, d Device) {
@@ -46,6 +50,28 @@ func (f *Fleet) Add(address string, d Device) {
 		f.devices = make(map[string]Device)
 	}
 	f.devices[address] = d
+}
+
+// AddGNMI adds a gNMI server.
+func (f *Fleet) AddGNMI(address string, dial Dialer) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.gnmi == nil {
+		f.gnmi = make(map[string]Dialer)
+	}
+	f.gnmi[address] = dial
+}
+
+// DialGNMI is a dialer for [grpc.WithContextDialer] that reaches the gNMI
+// servers of the fleet by their addresses.
+func (f *Fleet) DialGNMI(ctx context.Context, address string) (net.Conn, error) {
+	f.mu.Lock()
+	dial := f.gnmi[address]
+	f.mu.Unlock()
+	if dial == nil {
+		return nil, fmt.Errorf("no gNMI server at %s", address)
+	}
+	return dial(ctx, address)
 }
 
 func (f *Fleet) at(address string) (Device, error) {
