@@ -9,6 +9,7 @@ import (
 
 	"github.com/keyway-nve/keyway/controller/device"
 	"github.com/keyway-nve/keyway/controller/intent"
+	"github.com/keyway-nve/keyway/controller/layouts"
 	"github.com/keyway-nve/keyway/controller/miss"
 	"github.com/keyway-nve/keyway/controller/p4rt"
 	"github.com/keyway-nve/keyway/controller/render"
@@ -34,7 +35,7 @@ func (n *NVA) set(in intent.Intent, since *uint64) error {
 		return err
 	}
 	in = in.Resolved()
-	n.mu.Lock()
+	plan := n.settle(&in) // takes the lock
 	defer n.mu.Unlock()
 	if n.closed {
 		return ErrClosed
@@ -43,14 +44,18 @@ func (n *NVA) set(in intent.Intent, since *uint64) error {
 		n.log.Info("an intent that was asked for is outdated")
 		return nil
 	}
-	return n.replace(&in)
+	if err := n.replace(&in, plan); err != nil {
+		return err
+	}
+	n.sets++
+	return nil
 }
 
-// replace replaces the intent and renders all. The lock is held. Until all that
-// can be refused has been accepted nothing changes.
-func (n *NVA) replace(in *intent.Intent) error {
+// replace replaces the intent with its layouts and renders all. The lock is held.
+// Until all that can be refused has been accepted nothing changes.
+func (n *NVA) replace(in *intent.Intent, plan *layouts.Plan) error {
 	round := n.numbers.Begin()
-	rendered, err := n.renderAll(in)
+	rendered, err := n.renderAll(in, plan)
 	if err != nil {
 		return err
 	}
@@ -58,11 +63,22 @@ func (n *NVA) replace(in *intent.Intent) error {
 	if err != nil {
 		return err
 	}
-	n.intent, n.network, n.round = in, miss.NewNetwork(in, &n.overrides), round
-	n.sets++
+	n.intent, n.plan, n.network, n.round = in, plan, miss.NewNetwork(in, &n.overrides), round
+	n.current = n.version
+	n.askAll(in)
+	if n.sets == 0 && !n.holding && n.mustHold(in) {
+		n.hold()
+	}
 	n.enlist(fresh)
+	if n.holding {
+		return nil
+	}
 	for name, entities := range rendered {
 		n.fleet.Target(name, entities)
+		if m := n.devices[name]; m.held != nil {
+			n.fleet.Found(name, m.held)
+			m.held = nil
+		}
 	}
 	var ended []string // devices that follow the intent again
 	for _, place := range n.overrides.Settle(n.network) {
@@ -74,14 +90,14 @@ func (n *NVA) replace(in *intent.Intent) error {
 
 // renderAll renders every device that is to be managed, and holds it against
 // what the device's program has room for. The lock is held.
-func (n *NVA) renderAll(in *intent.Intent) (map[string][]render.Desired, error) {
+func (n *NVA) renderAll(in *intent.Intent, plan *layouts.Plan) (map[string][]render.Desired, error) {
 	rendered := make(map[string][]render.Desired)
 	var errs []error
 	for _, d := range in.Devices {
 		if !d.Managed() {
 			continue
 		}
-		entities, err := n.render(in, d.Name)
+		entities, err := n.render(in, plan, d.Name)
 		if err == nil {
 			if err = n.programs[d.Role].schema.Check(plain(entities)); err != nil {
 				err = fmt.Errorf("device %s: %w", d.Name, err)
@@ -101,9 +117,10 @@ func plain(ds []render.Desired) []tables.Entity {
 	return out
 }
 
-func (n *NVA) render(in *intent.Intent, name string) ([]render.Desired, error) {
+func (n *NVA) render(in *intent.Intent, plan *layouts.Plan, name string) ([]render.Desired, error) {
 	return render.Device(render.Input{
 		Intent:    in,
+		Layouts:   plan,
 		Overrides: &n.overrides,
 		Numbers:   &n.numbers,
 		Options:   n.o.Render,
@@ -200,6 +217,10 @@ func (n *NVA) found(m *managed, entities []tables.Entity) {
 	if n.devices[m.Name()] != m {
 		return
 	}
+	if n.holding {
+		m.held = entities
+		return
+	}
 	n.fleet.Found(m.Name(), entities)
 	n.logged(n.advance())
 }
@@ -258,13 +279,16 @@ func (n *NVA) later(old *time.Timer, next func() (time.Time, bool), do func()) *
 // again renders some devices anew after a change of the overrides, and lets all
 // advance. The lock is held.
 func (n *NVA) again(names ...string) error {
+	if n.holding {
+		return nil
+	}
 	var errs []error
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
 		if n.devices[name] == nil {
 			continue
 		}
-		entities, err := n.render(n.intent, name)
+		entities, err := n.render(n.intent, n.plan, name)
 		if err != nil {
 			errs = append(errs, err)
 			continue

@@ -1,9 +1,12 @@
 // Package nva is the network virtualization authority (RFC 8014): it holds an
-// intent, keeps each managed device's tables as the intent wants them, and
-// answers and judges the messages by which NVEs tell of misses.
+// intent, asks devices what they can do, keeps each managed device's tables as
+// both want them, and answers and judges the messages by which NVEs tell of misses.
 //
-//	Apply(intent) --> render.Device --> device.Device --> P4Runtime
-//	                      ^
+//	gNMI: what each device can do
+//	                      |
+//	                      v
+//	Apply(intent) --> layouts.Settle --> render.Device --> device.Device --> P4Runtime
+//	                                         ^
 //	punts --> miss.Responder --> packet-out: REDIRECT, UNREACHABLE
 //	      \-> miss.Receiver  --> miss.Overrides, Refresh
 //
@@ -24,8 +27,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/keyway-nve/keyway/capabilities"
+	"github.com/keyway-nve/keyway/capabilities/gnmi"
 	"github.com/keyway-nve/keyway/controller/device"
 	"github.com/keyway-nve/keyway/controller/intent"
+	"github.com/keyway-nve/keyway/controller/layouts"
 	"github.com/keyway-nve/keyway/controller/miss"
 	"github.com/keyway-nve/keyway/controller/p4rt"
 	"github.com/keyway-nve/keyway/controller/render"
@@ -53,6 +59,16 @@ type Options struct {
 	// Nil means [device.Dial] with the address that the intent gives.
 	Dial func(intent.Device, device.Options) (*device.Device, error)
 
+	// Ask makes a client for the gNMI server that knows what a device can do. Nil
+	// means [gnmi.Dial] with the address and the name that the intent gives.
+	Ask func(intent.Device) (*gnmi.Client, error)
+	// AskWithin is how long after the start nothing is programmed while devices
+	// have not said yet what they can do. 0 means 10 seconds.
+	AskWithin time.Duration
+	// Serve, if not nil, is given what the devices say, to serve it for all of
+	// them.
+	Serve *gnmi.Server
+
 	// Drain is how long a packet may be under way between two NVEs: what a
 	// receiver needs no more is kept so long after the last sender has
 	// switched. 0 means 1 second.
@@ -72,8 +88,10 @@ type NVA struct {
 	o        Options
 	log      *slog.Logger
 	programs map[intent.Role]program
+	program  capabilities.Capability // that of NVEs
 	numbers  render.Numbers
 	asking   chan struct{} // holds one: who asks the inventory
+	wake     chan struct{} // holds one: the layouts are to be settled anew
 
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -82,6 +100,12 @@ type NVA struct {
 	mu        sync.Mutex
 	revision  uint64
 	intent    *intent.Intent
+	plan      *layouts.Plan // of intent
+	asked     map[string]*asked
+	version   uint64        // of what devices have told
+	current   uint64        // version that plan was settled with
+	holding   bool          // until devices have told what they can do
+	patience  *time.Timer   // of holding
 	sets      uint64        // intents so far
 	round     uint64        // of numbers: that of intent
 	network   *miss.Network // intent and overrides, as decisions about misses see them
@@ -118,8 +142,9 @@ type managed struct {
 	spec    intent.Device
 	stop    context.CancelFunc
 	done    chan struct{}
-	handled uint64 // packet-ins dealt with
-	sent    uint64 // packet-outs
+	handled uint64          // packet-ins dealt with
+	sent    uint64          // packet-outs
+	held    []tables.Entity // found before there was anything to hand out
 }
 
 // New returns an NVA that programs nothing until Apply. It refuses options that
@@ -128,6 +153,10 @@ func New(o Options) (*NVA, error) {
 	nve, errNVE := load(p4.NVE())
 	transit, errTransit := load(p4.Transit())
 	if err := errors.Join(errNVE, errTransit, o.Render.Check()); err != nil {
+		return nil, err
+	}
+	allows, err := capabilities.FromSchema("nve", nve.schema)
+	if err != nil {
 		return nil, err
 	}
 	o.ElectionID = cmp.Or(o.ElectionID, 1)
@@ -140,8 +169,17 @@ func New(o Options) (*NVA, error) {
 			return device.Dial(d.P4Runtime.Address, o)
 		}
 	}
+	o.AskWithin = cmp.Or(o.AskWithin, 10*time.Second)
+	if o.Ask == nil {
+		o.Ask = func(d intent.Device) (*gnmi.Client, error) {
+			return gnmi.Dial(d.GNMI, gnmi.ClientOptions{Target: d.Name, Log: o.Log})
+		}
+	}
 	n := &NVA{
 		o:         o,
+		program:   allows,
+		wake:      make(chan struct{}, 1),
+		asked:     make(map[string]*asked),
 		log:       o.Log.With("nva", o.Name),
 		programs:  map[intent.Role]program{intent.RoleNVE: nve, intent.RoleTransit: transit},
 		asking:    make(chan struct{}, 1),
@@ -152,8 +190,10 @@ func New(o Options) (*NVA, error) {
 		fleet:     rollout.Fleet{Drain: o.Drain},
 		moved:     make(chan struct{}),
 	}
+	n.plan = layouts.Written(n.intent)
 	n.network = miss.NewNetwork(n.intent, &n.overrides)
 	n.ctx, n.cancel = context.WithCancel(context.Background())
+	n.running.Go(n.resettle)
 	return n, nil
 }
 
@@ -161,10 +201,13 @@ func New(o Options) (*NVA, error) {
 func (n *NVA) Close() error {
 	n.mu.Lock()
 	n.closed = true
-	for _, t := range []*time.Timer{n.expiry, n.drain} {
+	for _, t := range []*time.Timer{n.expiry, n.drain, n.patience} {
 		if t != nil {
 			t.Stop()
 		}
+	}
+	for _, a := range n.asked {
+		n.quit(a)
 	}
 	n.mu.Unlock()
 	n.cancel()
@@ -198,7 +241,7 @@ func (n *NVA) follow(ctx context.Context, m *managed) {
 func (n *NVA) InSync(ctx context.Context) error {
 	for {
 		n.mu.Lock()
-		settled, moved := n.fleet.Settled(), n.moved
+		settled, moved := n.fleet.Settled() && !n.holding && n.current == n.version, n.moved
 		pending := n.fleet.Pending()
 		var errs []error
 		for _, name := range pending {
@@ -229,6 +272,11 @@ func (n *NVA) late(cause error, pending []string) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	errs := []error{cause}
+	if n.holding {
+		for _, name := range n.untold() {
+			errs = append(errs, fmt.Errorf("device %s has not said yet what it can do: %w", name, n.asked[name].state.Err))
+		}
+	}
 	for _, name := range pending {
 		if m := n.devices[name]; m != nil {
 			s := m.Status()

@@ -71,6 +71,9 @@ func (o Options) Check() error {
 	return errors.Join(errs...)
 }
 
+// MTU returns UnderlayMTU or its default.
+func (o Options) MTU() int { return o.withDefaults().UnderlayMTU }
+
 func (o Options) withDefaults() Options {
 	o.UnderlayMTU = cmp.Or(o.UnderlayMTU, 9000)
 	o.PuntRate = cmp.Or(o.PuntRate, 1000)

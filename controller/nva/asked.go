@@ -1,0 +1,263 @@
+package nva
+
+import (
+	"context"
+	"maps"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/keyway-nve/keyway/capabilities"
+	"github.com/keyway-nve/keyway/capabilities/gnmi"
+	"github.com/keyway-nve/keyway/controller/intent"
+	"github.com/keyway-nve/keyway/controller/layouts"
+)
+
+// asked is a device that is asked what it can do with options.
+type asked struct {
+	name, address string
+	client        *gnmi.Client
+	stop          context.CancelFunc
+	done          chan struct{}
+	// state is what it has said last, if reported is set.
+	state    gnmi.State
+	reported bool
+	// last is what it could do when it last said so: what it says of itself
+	// stands until it says something else.
+	last *capabilities.Capability
+}
+
+// askAll follows the devices that in says can be asked, and no others. What a
+// device has said stands while it is at another address. The lock is held.
+func (n *NVA) askAll(in *intent.Intent) {
+	for name, a := range n.asked {
+		if d, ok := in.Device(name); !ok || d.GNMI == "" {
+			n.quit(a)
+			delete(n.asked, name)
+			n.withdraw(name)
+		}
+	}
+	for _, d := range in.Devices {
+		if d.GNMI == "" {
+			continue
+		}
+		before := n.asked[d.Name]
+		if before != nil && before.address == d.GNMI {
+			continue
+		}
+		client, err := n.o.Ask(d)
+		if err != nil {
+			n.log.Error("a device cannot be asked", "device", d.Name, "gnmi", d.GNMI, "err", err)
+			continue
+		}
+		a := &asked{name: d.Name, address: d.GNMI, client: client, done: make(chan struct{})}
+		if before != nil {
+			a.last = before.last
+			n.quit(before)
+		}
+		n.asked[d.Name] = a
+		ctx, stop := context.WithCancel(n.ctx)
+		a.stop = stop
+		n.running.Go(func() {
+			defer close(a.done)
+			// It returns why the context ended.
+			_ = client.Watch(ctx, func(s gnmi.State) { n.heard(a, s) })
+		})
+	}
+}
+
+// quit ends asking. The lock is held.
+func (n *NVA) quit(a *asked) {
+	a.stop()
+	n.running.Go(func() {
+		<-a.done
+		if err := a.client.Close(); err != nil {
+			n.log.Warn("closing a gNMI connection", "device", a.name, "err", err)
+		}
+	})
+}
+
+// heard takes what a device has said, or that it says no more.
+func (n *NVA) heard(a *asked, s gnmi.State) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.asked[a.name] != a || n.closed {
+		return
+	}
+	a.state, a.reported = s, true
+	before := a.last
+	switch s.Answer {
+	case gnmi.Supported:
+		c := s.Capability
+		c.Name = a.name
+		a.last = &c
+		n.serve(a.name, c)
+	case gnmi.Unsupported: // it was another device that said something else
+		a.last = nil
+		n.withdraw(a.name)
+	}
+	if s.Err != nil {
+		n.log.Warn("capability", "device", a.name, "answer", s.Answer, "stale", s.Stale, "err", s.Err)
+	}
+	if n.holding && !n.mustHold(n.intent) || !reflect.DeepEqual(before, a.last) {
+		n.settleAgain()
+	}
+}
+
+// serve and withdraw keep what the NVA itself serves. The lock is held.
+func (n *NVA) serve(name string, c capabilities.Capability) {
+	if n.o.Serve == nil {
+		return
+	}
+	if err := n.o.Serve.Put(name, c); err != nil {
+		n.log.Error("serving a capability", "device", name, "err", err)
+	}
+}
+
+func (n *NVA) withdraw(name string) {
+	if n.o.Serve != nil {
+		_ = n.o.Serve.Remove(name) // it may not have been there
+	}
+}
+
+// mustHold reports whether in has to wait for devices that have not said yet
+// whether they can say what they can do. The lock is held.
+func (n *NVA) mustHold(in *intent.Intent) bool {
+	for _, d := range in.Devices {
+		if a := n.asked[d.Name]; a != nil && a.last == nil && a.state.Answer == gnmi.Untold {
+			return true
+		}
+	}
+	return false
+}
+
+// told is what devices have said of themselves. The lock is held.
+func (n *NVA) told() map[string]capabilities.Capability {
+	told := make(map[string]capabilities.Capability)
+	for name, a := range n.asked {
+		if a.last != nil {
+			told[name] = *a.last
+		}
+	}
+	return told
+}
+
+// settle settles the layouts of an intent, and takes the lock: with what devices
+// have told by then. It is not held while the solver works.
+func (n *NVA) settle(in *intent.Intent) *layouts.Plan {
+	for {
+		n.mu.Lock()
+		version, told := n.version, n.told()
+		n.mu.Unlock()
+		plan := layouts.Settle(layouts.Input{Intent: in, Program: n.program, Told: told, MTU: n.o.Render.MTU()})
+		n.mu.Lock()
+		if version == n.version {
+			return plan
+		}
+		n.mu.Unlock()
+	}
+}
+
+// settleAgain has the layouts settled anew. The lock is held.
+func (n *NVA) settleAgain() {
+	n.version++
+	select {
+	case n.wake <- struct{}{}:
+	default:
+	}
+}
+
+// resettle settles the layouts anew whenever a device has said something new.
+func (n *NVA) resettle() {
+	for {
+		select {
+		case <-n.ctx.Done():
+			return
+		case <-n.wake:
+		}
+		n.mu.Lock()
+		in := n.intent
+		n.mu.Unlock()
+		plan := n.settle(in)             // takes the lock
+		if in == n.intent && !n.closed { // else who made in the newer one has settled it
+			if n.holding && !n.mustHold(in) {
+				n.release()
+			}
+			if err := n.replace(in, plan); err != nil {
+				n.log.Error("the layouts stay as they were", "err", err)
+				n.current = n.version
+			}
+		}
+		close(n.moved)
+		n.moved = make(chan struct{})
+		n.mu.Unlock()
+	}
+}
+
+// hold has the first intent wait until the devices have said what they can do: a
+// controller that starts anew would otherwise first take from them what it does
+// not know of yet. The lock is held.
+func (n *NVA) hold() {
+	n.holding = true
+	n.patience = time.AfterFunc(n.o.AskWithin, func() {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if n.holding && !n.closed {
+			n.log.Warn("going on without devices that do not say what they can do", "devices", n.untold())
+			n.release()
+			n.settleAgain()
+		}
+	})
+}
+
+// release ends the hold. The lock is held.
+func (n *NVA) release() {
+	n.holding = false
+	n.patience.Stop()
+}
+
+// untold are the devices that are asked and have never answered, by name. The
+// lock is held.
+func (n *NVA) untold() []string {
+	var names []string
+	for name, a := range n.asked {
+		if a.last == nil && a.state.Answer == gnmi.Untold {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Capability is what the NVA knows of a device from itself.
+type Capability struct {
+	Device string
+	// State is the newest; its capability is the last that the device has told.
+	gnmi.State
+}
+
+// Capabilities returns what is known of each device that can be asked, by name.
+func (n *NVA) Capabilities() []Capability {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var out []Capability
+	for _, name := range slices.Sorted(maps.Keys(n.asked)) {
+		a := n.asked[name]
+		c := Capability{name, a.state}
+		if a.last != nil {
+			c.Capability = *a.last
+			if c.Answer == gnmi.Untold { // at this address
+				c.Answer, c.Stale = gnmi.Supported, true
+			}
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// Layouts returns what NVEs send to each other by now, as settled.
+func (n *NVA) Layouts() *layouts.Plan {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.plan
+}
