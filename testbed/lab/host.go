@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"net/netip"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"github.com/keyway-nve/keyway/controller/intent"
 	"github.com/keyway-nve/keyway/proto/ethernet"
 	"github.com/keyway-nve/keyway/proto/ip"
+	"github.com/keyway-nve/keyway/testbed/wire"
 )
 
 // host is an endpoint's tenant system. It answers ARP, Neighbor Solicitations and echo requests for its addresses, and keeps what else it gets.
@@ -25,6 +27,27 @@ type host struct {
 
 func newHost(e intent.Endpoint, transmit func([]byte)) *host {
 	return &host{endpoint: e, transmit: transmit, neighbors: map[netip.Addr]ethernet.MAC{}, replies: map[uint16]int{}}
+}
+
+// startHost puts a host on an endpoint's wire, the lab's own unless guests are wanted, on an interface if hosts have them.
+func (r *runner) startHost(ctx context.Context, e intent.Endpoint) error {
+	if r.guests {
+		return r.startGuest(ctx, HostSpec{Endpoint: e})
+	}
+	transmit := func(frame []byte) { _ = r.net.Send(wire.End{Node: e.Name}, frame) }
+	h := newHost(e, transmit)
+	r.hosts[e.Name] = h
+	arrive := func(frame []byte) { h.receive(0, frame) }
+	if r.options.Hosts != nil {
+		// What arrives at an interface is valid for a moment only; a host keeps it.
+		nic, err := r.options.Hosts.StartHost(ctx, HostSpec{e, func(frame []byte) { h.receive(0, bytes.Clone(frame)) }}, transmit)
+		if err != nil {
+			return err
+		}
+		r.nics[e.Name], h.transmit, arrive = nic, nic.Send, nic.Receive
+	}
+	r.net.Attach(e.Name, func(_ uint32, frame []byte) { arrive(frame) })
+	return nil
 }
 
 // send tags a frame with the endpoint's VLAN, if it has one, and transmits it.

@@ -21,6 +21,8 @@ type Options struct {
 	Progress func(StepReport)
 	// Timeout bounds each step. 0: 20 s.
 	Timeout time.Duration
+	// Hosts give the endpoints' hosts interfaces. nil: they are on their wires by themselves.
+	Hosts Hosts
 	// Grace is how long an expectation that is not met may still come true, once all is quiet. 0: 1 s.
 	Grace time.Duration
 }
@@ -40,6 +42,8 @@ type runner struct {
 	seen    *observer
 	capture *capture
 	hosts   map[string]*host
+	nics    map[string]Host
+	guests  bool // hosts are not the lab's own
 	devices map[string]Device
 	targets map[string]intent.Target
 	// controllers and views are by the names of authorities.
@@ -52,17 +56,22 @@ type runner struct {
 	truth intent.Intent // read by controllers that refresh
 }
 
-// Run runs a lab and reports on every step. A step whose expectations are not met does not end the lab; one that cannot be done, or a context that ends, does,
-// and the rest of the steps is reported as not run.
-func Run(ctx context.Context, l *Lab, w World, o Options) LabReport {
+func newRunner(l *Lab, w World, o Options) *runner {
 	o.Timeout, o.Grace = cmp.Or(o.Timeout, defaultTimeout), cmp.Or(o.Grace, defaultGrace)
-	start := time.Now()
 	r := &runner{
 		lab: l, world: w, options: o, net: wire.New(wire.Options{}), truth: l.Intent,
-		hosts: map[string]*host{}, devices: map[string]Device{}, targets: map[string]intent.Target{},
+		hosts: map[string]*host{}, nics: map[string]Host{}, devices: map[string]Device{}, targets: map[string]intent.Target{},
 		controllers: map[string]Controller{}, views: map[string]intent.Intent{},
 	}
 	r.seen = newObserver(&r.lab.Intent)
+	return r
+}
+
+// Run runs a lab and reports on every step. A step whose expectations are not met does not end the lab; one that cannot be done, or a context that ends, does,
+// and the rest of the steps is reported as not run.
+func Run(ctx context.Context, l *Lab, w World, o Options) LabReport {
+	start := time.Now()
+	r := newRunner(l, w, o)
 	report := LabReport{Name: l.Name, Title: l.Title, OK: true}
 	add := func(s StepReport) {
 		report.OK = report.OK && s.OK
@@ -110,7 +119,7 @@ func (r *runner) bringUp(ctx context.Context, s *StepReport) error {
 		}
 	}
 	for i, d := range r.lab.Intent.Devices {
-		spec := DeviceSpec{Name: d.Name, Role: d.Role, ID: uint64(i + 1)}
+		spec := DeviceSpec{Name: d.Name, Role: d.Role, ID: uint64(i + 1), Ports: r.lab.ports(d)}
 		device, err := r.world.StartDevice(ctx, spec, func(port uint32, frame []byte) {
 			// A port without a wire swallows frames, as hardware does; a storm is told by Settle.
 			_ = r.net.Send(wire.End{Node: spec.Name, Port: port}, frame)
@@ -122,9 +131,9 @@ func (r *runner) bringUp(ctx context.Context, s *StepReport) error {
 		r.net.Attach(d.Name, device.Receive)
 	}
 	for _, e := range r.lab.Intent.Endpoints {
-		h := newHost(e, func(frame []byte) { _ = r.net.Send(wire.End{Node: e.Name}, frame) })
-		r.hosts[e.Name] = h
-		r.net.Attach(e.Name, h.receive)
+		if err := r.startHost(ctx, e); err != nil {
+			return fmt.Errorf("host %s: %w", e.Name, err)
+		}
 		if err := r.plug(e); err != nil {
 			return err
 		}
@@ -152,7 +161,7 @@ func (r *runner) bringUp(ctx context.Context, s *StepReport) error {
 		return err
 	}
 	s.OK = true
-	s.Detail = fmt.Sprintf("%s, %s, %s: in sync", plural(len(r.devices), "device"), plural(len(r.hosts), "host"), plural(len(r.controllers), "controller"))
+	s.Detail = fmt.Sprintf("%s, %s, %s: in sync", plural(len(r.devices), "device"), plural(len(r.lab.Intent.Endpoints), "host"), plural(len(r.controllers), "controller"))
 	return nil
 }
 
@@ -210,10 +219,8 @@ func (r *runner) settle(ctx context.Context) error {
 		if err := r.net.Settle(ctx); err != nil {
 			return err
 		}
-		for _, spec := range r.lab.Intent.Devices {
-			if err := r.devices[spec.Name].Settle(ctx); err != nil {
-				return fmt.Errorf("device %s: %w", spec.Name, err)
-			}
+		if err := r.settleNodes(ctx); err != nil {
+			return err
 		}
 		for _, a := range r.lab.Authorities {
 			if c := r.controllers[a.Name]; c != nil {
@@ -222,6 +229,10 @@ func (r *runner) settle(ctx context.Context) error {
 				}
 			}
 		}
+		// What controllers have sent out by devices may not be on a wire yet.
+		if err := r.settleNodes(ctx); err != nil {
+			return err
+		}
 		if err := r.net.Settle(ctx); err != nil {
 			return err
 		}
@@ -229,6 +240,21 @@ func (r *runner) settle(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// settleNodes waits until hosts and devices have dealt with the frames that they were handed.
+func (r *runner) settleNodes(ctx context.Context) error {
+	for name, h := range r.nics {
+		if err := h.Settle(ctx); err != nil {
+			return fmt.Errorf("host %s: %w", name, err)
+		}
+	}
+	for _, spec := range r.lab.Intent.Devices {
+		if err := r.devices[spec.Name].Settle(ctx); err != nil {
+			return fmt.Errorf("device %s: %w", spec.Name, err)
+		}
+	}
+	return nil
 }
 
 // close ends everything that was started, controllers first.
@@ -246,6 +272,11 @@ func (r *runner) close() error {
 			if err := d.Close(); err != nil {
 				errs = append(errs, fmt.Errorf("device %s: %w", spec.Name, err))
 			}
+		}
+	}
+	for name, h := range r.nics {
+		if err := h.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("host %s: %w", name, err))
 		}
 	}
 	r.net.Close()

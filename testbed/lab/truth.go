@@ -35,6 +35,30 @@ func farEnd(wires []Wire, e wire.End) (wire.End, bool) {
 	return wire.End{}, false
 }
 
+// ports returns the ports of a device that have a wire at some time.
+func (l *Lab) ports(d intent.Device) []uint32 {
+	var ports []uint32
+	for _, w := range l.Topology.Wires {
+		for _, e := range w.Ends {
+			if e.Node == d.Name {
+				ports = append(ports, e.Port)
+			}
+		}
+	}
+	for _, e := range l.Intent.Endpoints {
+		if e.Device == d.Name {
+			ports = append(ports, uint32(e.Port))
+		}
+	}
+	for _, s := range l.Scenario {
+		if s.Move != nil && s.Move.To.Node == d.Name {
+			ports = append(ports, s.Move.To.Port)
+		}
+	}
+	slices.Sort(ports)
+	return slices.Compact(ports)
+}
+
 // after returns the truth as a step leaves it. It changes nothing in place.
 func after(in intent.Intent, s Step) intent.Intent {
 	if s.Move != nil {

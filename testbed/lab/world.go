@@ -21,6 +21,8 @@ type DeviceSpec struct {
 	Role intent.Role
 	// ID is a P4Runtime device id that no other device of the lab has.
 	ID uint64
+	// Ports are those that have a wire at some time of the lab, in ascending order.
+	Ports []uint32
 }
 
 // Device is a running device.
@@ -43,6 +45,31 @@ type Counters struct {
 	Values map[string]uint64 // by name
 	// Unreadable names counters of the program that this target has no way to read. What is expected of them can not be judged.
 	Unreadable []string
+}
+
+// Hosts give the hosts of a lab interfaces of their own between them and their wires.
+type Hosts interface {
+	// StartHost makes a host's interface. transmit puts a frame on its wire, as that of StartDevice does.
+	StartHost(ctx context.Context, spec HostSpec, transmit func(frame []byte)) (Host, error)
+}
+
+// HostSpec is a host to be given an interface.
+type HostSpec struct {
+	Endpoint intent.Endpoint
+	// Receive takes what arrives at the interface: the host is the lab's own. nil: it is somebody else's, who is given the endpoint's MAC and
+	// addresses.
+	Receive func(frame []byte)
+}
+
+// Host is a running host's interface.
+type Host interface {
+	// Send sends a frame from the host.
+	Send(frame []byte)
+	// Receive takes a frame that has arrived on the wire.
+	Receive(frame []byte)
+	// Settle is as that of Device.
+	Settle(ctx context.Context) error
+	Close() error
 }
 
 // ControllerSpec is an NVA to be started.
