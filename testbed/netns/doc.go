@@ -1,0 +1,18 @@
+// Package netns makes Linux network namespaces, the veth pairs that join them, and the addresses on them. It speaks rtnetlink itself, for the few
+// messages that this takes.
+//
+// A [Namespace] without a name lives as long as something of this process holds it, so nothing is left behind however the process ends. One with a name
+// is where ip-netns(8) looks, so that "ip netns exec NAME" enters it. Names outlive a process that is killed; a lock beside each says
+// whether its maker still lives, and [New] removes those whose maker does not.
+package netns
+
+import "errors"
+
+var (
+	// ErrNotPermitted says that the process may not make namespaces or change what is in them.
+	ErrNotPermitted = errors.New("not permitted; it needs root, or CAP_SYS_ADMIN and CAP_NET_ADMIN")
+	// ErrUnsupported says that this is not Linux, or a kernel without network namespaces or veth.
+	ErrUnsupported = errors.New("network namespaces need Linux, with veth")
+	// ErrHeld says that a name is in use: by a process that lives, or by somebody who is not Keyway.
+	ErrHeld = errors.New("name is in use")
+)
