@@ -26,10 +26,20 @@ type ports struct {
 }
 
 type port struct {
-	down   bool
-	sink   func(frame []byte)
-	closer io.Closer // of the interface that is attached, or nil
-	stats  PortStats
+	down  bool
+	sink  func(frame []byte)
+	iface iface // that is attached, or nil
+	stats PortStats
+}
+
+// iface is a network interface.
+type iface interface {
+	io.Closer
+	// Idle reports whether no frame waits or is being handled there.
+	Idle() (bool, error)
+	// Cork keeps frames back until Uncork, so that they are sent together.
+	Cork()
+	Uncork()
 }
 
 // get returns a port. mu must be held.
@@ -60,9 +70,9 @@ func (p *ports) close() error {
 	p.mu.Lock()
 	var closers []io.Closer
 	for _, port := range p.byNo {
-		if port.closer != nil {
-			closers = append(closers, port.closer)
-			port.sink, port.closer = nil, nil
+		if port.iface != nil {
+			closers = append(closers, port.iface)
+			port.sink, port.iface = nil, nil
 		}
 	}
 	p.mu.Unlock()
@@ -71,6 +81,24 @@ func (p *ports) close() error {
 		faults = append(faults, c.Close())
 	}
 	return errors.Join(faults...)
+}
+
+// cork lets all interfaces keep frames back until uncork is called.
+func (p *ports) cork() (uncork func()) {
+	p.mu.Lock()
+	var all []iface
+	for _, port := range p.byNo {
+		if port.iface != nil {
+			all = append(all, port.iface)
+			port.iface.Cork()
+		}
+	}
+	p.mu.Unlock()
+	return func() {
+		for _, i := range all {
+			i.Uncork()
+		}
+	}
 }
 
 // in counts a frame that arrives and reports whether it may.
@@ -112,7 +140,7 @@ func (t *Target) AttachPort(n uint32, sink func(frame []byte)) error {
 	return t.attach(n, sink, nil)
 }
 
-func (t *Target) attach(n uint32, sink func(frame []byte), closer io.Closer) error {
+func (t *Target) attach(n uint32, sink func(frame []byte), i iface) error {
 	if t.opts.CPUPort != 0 && n == t.opts.CPUPort {
 		return fmt.Errorf("port %d is the CPU port", n)
 	}
@@ -122,7 +150,7 @@ func (t *Target) attach(n uint32, sink func(frame []byte), closer io.Closer) err
 	if port.sink != nil {
 		return fmt.Errorf("port %d is attached already", n)
 	}
-	port.sink, port.closer = sink, closer
+	port.sink, port.iface = sink, i
 	return nil
 }
 
@@ -131,7 +159,7 @@ func (t *Target) DetachPort(n uint32) {
 	t.ports.mu.Lock()
 	defer t.ports.mu.Unlock()
 	port := t.ports.get(n)
-	port.sink, port.closer = nil, nil
+	port.sink, port.iface = nil, nil
 }
 
 // Inject runs a frame that arrives on a port. What it causes has left when
@@ -157,6 +185,22 @@ func (t *Target) SetPort(n uint32, up bool) error {
 	t.ports.get(n).down = !up
 	t.ports.mu.Unlock()
 	return t.current().SetPort(n, up)
+}
+
+// Idle reports whether no frame waits at the network interfaces that are
+// attached, and none that came from there is being processed.
+func (t *Target) Idle() (bool, error) {
+	t.ports.mu.Lock()
+	defer t.ports.mu.Unlock()
+	for _, port := range t.ports.byNo {
+		if port.iface == nil {
+			continue
+		}
+		if idle, err := port.iface.Idle(); !idle || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // PortUp reports whether a port is up.
