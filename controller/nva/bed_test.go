@@ -167,7 +167,7 @@ func newBed(t testing.TB, in intent.Intent) *bed {
 func (b *bed) boot(d intent.Device) {
 	b.t.Helper()
 	tg, err := target.New(target.Options{
-		DeviceID: d.P4Runtime.DeviceID, CPUPort: 510,
+		Name: d.Name, DeviceID: d.P4Runtime.DeviceID, CPUPort: 510,
 		Output: func(port uint32, frame []byte) { b.output(place{d.Name, port}, bytes.Clone(frame)) },
 	})
 	if err == nil {
