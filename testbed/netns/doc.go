@@ -6,7 +6,11 @@
 // whether its maker still lives, and [New] removes those whose maker does not.
 package netns
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/keyway-nve/keyway/proto/ethernet"
+)
 
 var (
 	// ErrNotPermitted says that the process may not make namespaces or change what is in them.
@@ -16,3 +20,12 @@ var (
 	// ErrHeld says that a name is in use: by a process that lives, or by somebody who is not Keyway.
 	ErrHeld = errors.New("name is in use")
 )
+
+// Interface is one end of a veth pair.
+type Interface struct {
+	Namespace *Namespace
+	// Name has 15 bytes at most.
+	Name string
+	MAC  ethernet.MAC // the zero value: the kernel's choice
+	MTU  int          // of both ends of a pair
+}

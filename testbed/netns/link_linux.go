@@ -14,15 +14,6 @@ import (
 	"github.com/keyway-nve/keyway/proto/ethernet"
 )
 
-// Interface is one end of a veth pair.
-type Interface struct {
-	Namespace *Namespace
-	// Name has 15 bytes at most.
-	Name string
-	MAC  ethernet.MAC // the zero value: the kernel's choice
-	MTU  int          // of both ends of a pair
-}
-
 // AddVeth makes a veth pair, both ends up, and both without offloads: frames leave as they would on a wire, checksums filled in and none longer than the
 // MTU. The kernel gives the ends no IPv6 addresses of its own, so an end without an address is silent.
 func AddVeth(a, b Interface) error {
