@@ -141,9 +141,15 @@ func TestGeneveFromOpenVSwitch(t *testing.T) {
 	})
 	b.run("options without a critical one are skipped", func() {
 		b.flows("in_port=256,udp actions=set_field:5000->tun_id,set_field:0x1e->tun_metadata3," + toLeaf + ",output:1")
+		b.crossed("ovs")
 		f := b.datagram("vm-ovs", "vm-leaf", 9)
 		b.send("vm-ovs", f)
 		b.delivered("vm-leaf", f) // group 30 was not read
+		for _, frame := range b.crossed("ovs") {
+			if h, _ := decode(b, "ipv4", frame); h.Critical {
+				b.Error("C=1 without a critical option")
+			}
+		}
 	})
 }
 

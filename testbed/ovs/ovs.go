@@ -31,6 +31,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -135,7 +136,10 @@ func (s *Switch) start(ctx context.Context) error {
 	if err := s.daemon("ovsdb-server", s.file("conf.db"), "--remote=punix:"+s.file("db.sock")); err != nil {
 		return err
 	}
-	if err := s.vsctl(ctx, "--retry", "--no-wait", "init"); err != nil {
+	if err := s.listens(ctx, "db.sock"); err != nil {
+		return err
+	}
+	if err := s.vsctl(ctx, "--no-wait", "init"); err != nil {
 		return err
 	}
 	// The machine's interfaces and routes are none of this switch's business.
@@ -175,6 +179,24 @@ func (s *Switch) daemon(name string, args ...string) error {
 	return nil
 }
 
+// listens waits for a socket of a daemon. The programs themselves try again
+// only after a second.
+func (s *Switch) listens(ctx context.Context, name string) error {
+	for {
+		conn, err := net.Dial("unix", s.file(name))
+		if err == nil {
+			return conn.Close()
+		}
+		select {
+		case <-time.After(time.Millisecond):
+		case <-s.ctx.Done():
+			return s.Err()
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+		}
+	}
+}
+
 // last returns the last lines of a log.
 func last(file string) []byte {
 	b, err := os.ReadFile(file)
@@ -187,6 +209,9 @@ func last(file string) []byte {
 // run runs a program and returns what it says. The error has what it says
 // against it.
 func (s *Switch) run(ctx context.Context, name string, args ...string) (string, error) {
+	if s.ctx.Err() != nil {
+		return "", s.Err()
+	}
 	ctx, stop := context.WithTimeout(ctx, Patience)
 	defer stop()
 	defer context.AfterFunc(s.ctx, stop)()

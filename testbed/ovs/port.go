@@ -97,6 +97,9 @@ func (p *port) send(frame []byte) error {
 func (s *Switch) Settle(ctx context.Context) error {
 	s.probing.Lock()
 	defer s.probing.Unlock()
+	if s.ctx.Err() != nil {
+		return s.Err()
+	}
 	for range 2 {
 		s.probe++
 		for _, p := range s.ports {
