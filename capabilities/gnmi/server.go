@@ -51,16 +51,22 @@ type Server struct {
 	// is ONCE or POLL.
 	mu   sync.RWMutex
 	last int64 // timestamp of the last change: the cache drops what is not newer
-	// paths are all that ever had a leaf, by their text. There are only as many as the largest capability has.
-	paths map[string]*gpb.Path
+	// shared are leaves by their paths and values. Most devices of a fleet say the same of most things.
+	shared map[said]*gpb.Update
 }
+
+// said is a leaf in a form that can be compared.
+type said struct{ path, value string }
+
+// maxShared bounds the leaves that are remembered to be shared, to some hundred classes of devices.
+const maxShared = 1 << 14
 
 // NewServer returns a server that has no devices yet.
 func NewServer(o ServerOptions) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{o: o, cache: cache.New(nil), match: match.New(), paths: map[string]*gpb.Path{}}
+	s := &Server{o: o, cache: cache.New(nil), match: match.New(), shared: map[said]*gpb.Update{}}
 	s.cache.SetClient(s.changed)
 	return s
 }
@@ -93,7 +99,7 @@ func (s *Server) put(target string, leaves []leaf) error {
 		l := leafOf(n)
 		held[pathString(l.path.Elem)] = l
 	}
-	// The cache stores a notification for each leaf. Those of one device share their prefix, and all devices their paths.
+	// The cache stores a notification for each leaf. Those of one device share their prefix, and all devices what they say.
 	now, prefix := s.now(), &gpb.Path{Target: target}
 	var errs []error
 	for _, l := range leaves {
@@ -103,18 +109,35 @@ func (s *Server) put(target string, leaves []leaf) error {
 		if ok && proto.Equal(old.value, l.value) {
 			continue
 		}
-		p, ok := s.paths[at]
-		if !ok {
-			p = l.path
-			s.paths[at] = p
+		update, err := s.share(at, l)
+		if err != nil {
+			errs = append(errs, err)
+			continue
 		}
-		update := []*gpb.Update{{Path: p, Val: l.value}}
-		errs = append(errs, s.cache.GnmiUpdate(&gpb.Notification{Timestamp: now, Prefix: prefix, Update: update}))
+		errs = append(errs, s.cache.GnmiUpdate(&gpb.Notification{Timestamp: now, Prefix: prefix, Update: []*gpb.Update{update}}))
 	}
 	for _, at := range sortedKeys(held) {
 		errs = append(errs, s.cache.GnmiUpdate(&gpb.Notification{Timestamp: now, Prefix: prefix, Delete: []*gpb.Path{held[at].path}}))
 	}
 	return errors.Join(errs...)
+}
+
+// share returns a leaf as an update, the same for all devices that say it.
+func (s *Server) share(at string, l leaf) (*gpb.Update, error) {
+	value, err := proto.MarshalOptions{Deterministic: true}.Marshal(l.value)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", at, err)
+	}
+	key := said{at, string(value)}
+	if u, ok := s.shared[key]; ok {
+		return u, nil
+	}
+	if len(s.shared) == maxShared {
+		clear(s.shared) // those in the cache stay what they are
+	}
+	u := &gpb.Update{Path: l.path, Val: l.value}
+	s.shared[key] = u
+	return u, nil
 }
 
 // Remove takes a device away. Subscriptions to it alone end. The error is [ErrNoTarget].
