@@ -21,6 +21,7 @@ import (
 
 	"github.com/keyway-nve/keyway/capabilities"
 	"github.com/keyway-nve/keyway/proto/yang/nvecaps"
+	"github.com/keyway-nve/keyway/testbed/peer"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -171,10 +172,7 @@ func TestShippedProfilesRoundTrip(t *testing.T) {
 
 // yanglint, which is of another house, reads what we write.
 func TestIsValidYANGData(t *testing.T) {
-	lint, err := exec.LookPath("yanglint")
-	if err != nil {
-		t.Skip("no yanglint on PATH (Debian libyang2-tools)")
-	}
+	lint := peer.Require(t, "yanglint", "libyang2-tools")
 	const model = "../../proto/yang/keyway-nve-capabilities.yang"
 	dir := t.TempDir()
 	all := append(shipped(t), slices.Collect(maps.Values(goldens(t)))...)

@@ -20,6 +20,7 @@ import (
 	"github.com/keyway-nve/keyway/proto/geneve"
 	"github.com/keyway-nve/keyway/proto/ip"
 	"github.com/keyway-nve/keyway/proto/udp"
+	"github.com/keyway-nve/keyway/testbed/peer"
 )
 
 // gopacket 1.7.7 reads an option's length with a mask of four bits and counts
@@ -92,10 +93,7 @@ func bit(set bool) int {
 }
 
 func TestAsTshark(t *testing.T) {
-	tshark, err := exec.LookPath("tshark")
-	if err != nil {
-		t.Skip("tshark is not on PATH; gopacket is the only second opinion")
-	}
+	tshark := peer.Require(t, "tshark", "tshark")
 	file := filepath.Join(t.TempDir(), "geneve.pcap")
 	var capture bytes.Buffer
 	w := pcapgo.NewWriter(&capture)

@@ -17,6 +17,7 @@ import (
 	"github.com/gopacket/gopacket/pcapgo"
 
 	"github.com/keyway-nve/keyway/proto/nvgreext"
+	"github.com/keyway-nve/keyway/testbed/peer"
 )
 
 // gopacket writes the frame of Build, from the same trigger: headers, lengths
@@ -90,10 +91,7 @@ func TestAsGopacket(t *testing.T) {
 // with the key 0xffffffxx, and nothing malformed. It follows RFC 792, RFC 4443
 // and RFC 4861, so it is not asked about the forms that differ from them.
 func TestAsTshark(t *testing.T) {
-	tshark, err := exec.LookPath("tshark")
-	if err != nil {
-		t.Skip("tshark is not on PATH; gopacket is the only second opinion")
-	}
+	tshark := peer.Require(t, "tshark", "tshark")
 	var capture bytes.Buffer
 	w := pcapgo.NewWriter(&capture)
 	if err := w.WriteFileHeader(1<<16, layers.LinkTypeEthernet); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/keyway-nve/keyway/proto/yang"
 	"github.com/keyway-nve/keyway/proto/yang/nvecaps"
+	"github.com/keyway-nve/keyway/testbed/peer"
 )
 
 func TestConstants(t *testing.T) {
@@ -42,11 +43,7 @@ func TestBindings(t *testing.T) {
 
 func yanglint(t *testing.T) string {
 	t.Helper()
-	path, err := exec.LookPath("yanglint")
-	if err != nil {
-		t.Skip("no yanglint on PATH (Debian libyang2-tools)")
-	}
-	return path
+	return peer.Require(t, "yanglint", "libyang2-tools")
 }
 
 func TestModuleIsValid(t *testing.T) {

@@ -20,6 +20,7 @@ import (
 	"github.com/keyway-nve/keyway/proto/geneve"
 	"github.com/keyway-nve/keyway/proto/manifest"
 	"github.com/keyway-nve/keyway/testbed/lab"
+	"github.com/keyway-nve/keyway/testbed/peer"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -371,10 +372,7 @@ func FuzzParse(f *testing.F) {
 
 // The captures open in tshark, without a malformed frame, with right checksums but where the lab put in a wrong one, and with the options in the order of the layouts.
 func TestPcap(t *testing.T) {
-	tshark, err := exec.LookPath("tshark")
-	if err != nil {
-		t.Skip("tshark is not installed")
-	}
+	tshark := peer.Require(t, "tshark", "tshark")
 	o := options()
 	o.PcapDir = filepath.Join(t.TempDir(), "pcap")
 	for _, name := range lab.Shipped() {

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/gopacket/gopacket/pcapgo"
 
+	"github.com/keyway-nve/keyway/testbed/peer"
 	"github.com/keyway-nve/keyway/testbed/wire"
 )
 
@@ -72,10 +73,7 @@ func TestCapture(t *testing.T) {
 }
 
 func TestCaptureInTshark(t *testing.T) {
-	tshark, err := exec.LookPath("tshark")
-	if err != nil {
-		t.Skip("tshark is not installed")
-	}
+	tshark := peer.Require(t, "tshark", "tshark")
 	file := filepath.Join(t.TempDir(), "c.pcapng")
 	if err := os.WriteFile(file, capture(t), 0o644); err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"github.com/keyway-nve/keyway/controller/intent"
 	"github.com/keyway-nve/keyway/testbed/lab"
 	"github.com/keyway-nve/keyway/testbed/lab/embedded"
+	"github.com/keyway-nve/keyway/testbed/peer"
 )
 
 // run runs a shipped lab and fails the test for each step that does.
@@ -74,10 +75,7 @@ func TestGNMI(t *testing.T) {
 // put there itself to be refused, and the options stand in the order that the
 // report says.
 func TestCapturesInTshark(t *testing.T) {
-	tshark, err := exec.LookPath("tshark")
-	if err != nil {
-		t.Skip("tshark is not on PATH")
-	}
+	tshark := peer.Require(t, "tshark", "tshark")
 	fields := func(t *testing.T, file, filter string, names ...string) []string {
 		t.Helper()
 		args := []string{"-r", file, "-Y", filter, "-T", "fields", "-E", "occurrence=a", "-E", "aggregator=,"}

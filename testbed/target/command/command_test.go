@@ -24,6 +24,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/keyway-nve/keyway/capabilities/gnmi"
+	"github.com/keyway-nve/keyway/testbed/peer"
 )
 
 func TestParse(t *testing.T) {
@@ -205,10 +206,7 @@ func veth(t *testing.T, a, b string) {
 	if os.Geteuid() != 0 {
 		t.Skip("interfaces need root")
 	}
-	ip, err := exec.LookPath("ip")
-	if err != nil {
-		t.Skip("interfaces are made with iproute2: ", err)
-	}
+	ip := peer.Require(t, "ip", "iproute2")
 	if out, err := exec.Command(ip, "link", "add", a, "type", "veth", "peer", "name", b).CombinedOutput(); err != nil {
 		t.Skipf("no veth interfaces here: %v: %s", err, out)
 	}
