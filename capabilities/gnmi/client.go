@@ -63,6 +63,9 @@ func (o ClientOptions) withDefaults() ClientOptions {
 	return o
 }
 
+// readBuffer is that of a connection, in place of gRPC's 32 kB.
+const readBuffer = 4 << 10
+
 // Client asks a gNMI server for capabilities. It is safe for concurrent use.
 type Client struct {
 	o    ClientOptions
@@ -85,6 +88,8 @@ func Dial(address string, o ClientOptions, more ...grpc.DialOption) (*Client, er
 	}
 	conn, err := grpc.NewClient(address, append([]grpc.DialOption{
 		grpc.WithTransportCredentials(creds),
+		// Little is said and seldom: buffers are for throughput, and a fleet has many connections.
+		grpc.WithReadBufferSize(readBuffer), grpc.WithSharedWriteBuffer(true),
 		// gRPC waits up to two minutes by default. Watch has a backoff of its own.
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: o.MinBackoff, Multiplier: 1.6, Jitter: 0.2, MaxDelay: o.MaxBackoff},
