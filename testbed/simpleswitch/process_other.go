@@ -2,8 +2,18 @@
 
 package simpleswitch
 
-import "os/exec"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+)
 
 func detach(*exec.Cmd) {}
 
 func kill(cmd *exec.Cmd) error { return cmd.Process.Kill() }
+
+// asleep needs to see a process's threads.
+func (s *Switch) asleep(context.Context) error {
+	return fmt.Errorf("frames by network interfaces: %w", errors.ErrUnsupported)
+}

@@ -13,6 +13,9 @@
 // send a frame from the CPU port where its first two bytes say, as those of
 // this project do.
 //
+// Where frames come by network interfaces, nothing tells which of them have been handled. There Settle waits until the process is asleep: every thread of
+// it, and none has run between two looks. No frame waits then, since each would keep a thread awake.
+//
 // The queue of a port takes 64 frames, and drops what comes then.
 // [Switch.Inject] waits at times, so that few are ever in there.
 package simpleswitch
@@ -25,10 +28,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -58,6 +63,10 @@ type Options struct {
 	// Output takes the frames that leave, from one goroutine, and must return at
 	// once. The frame may be kept. Nil: they are dropped.
 	Output func(port uint32, frame []byte)
+	// Interfaces are the network interfaces of ports, on which frames come and go in place of Inject and Output. Then Emitted counts nothing.
+	Interfaces map[uint32]string
+	// Run starts the process in its own way, such as in a network namespace, and calls ended when it has ended. Nil: as [exec.Cmd] does.
+	Run func(cmd *exec.Cmd, ended func(error)) error
 	// Within bounds how long the process may take until it answers. 0: 20 s.
 	Within time.Duration
 	Log    *slog.Logger // nil: discarded
@@ -115,26 +124,29 @@ const (
 )
 
 func (s *Switch) start(ctx context.Context, path string) error {
-	s.cmd = exec.Command(path,
-		"--no-p4", "--device-id", strconv.FormatUint(s.o.DeviceID, 10),
-		"--",
-		"--grpc-server-addr", "unix:"+s.socket(p4runtimeSocket),
-		"--dp-grpc-server-addr", "unix:"+s.socket(packetSocket),
-		"--cpu-port", strconv.FormatUint(uint64(s.o.CPUPort), 10),
-		"--drop-port", strconv.FormatUint(uint64(s.o.DropPort), 10))
+	s.cmd = exec.Command(path, s.arguments()...)
 	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = s.dir, s.said, s.said
 	detach(s.cmd)
-	if err := s.cmd.Start(); err != nil {
-		return err
+	run := s.o.Run
+	if run == nil {
+		run = s.run
 	}
-	s.running.Go(func() {
-		err := s.cmd.Wait()
+	s.running.Add(1)
+	err := run(s.cmd, func(err error) {
+		defer s.running.Done()
 		s.cancel(fmt.Errorf("%s %w (%v): %s", name, ErrEnded, err, s.said))
 	})
+	if err != nil {
+		s.running.Done()
+		return err
+	}
 	if err := s.answers(ctx); err != nil {
 		return err
 	}
-	var err error
+	s.o.Log.Debug("simple_switch_grpc runs", "device", s.o.DeviceID, "pid", s.cmd.Process.Pid)
+	if s.o.Interfaces != nil {
+		return nil
+	}
 	s.conn, err = grpc.NewClient("unix:"+s.socket(packetSocket), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		return err
@@ -143,7 +155,30 @@ func (s *Switch) start(ctx context.Context, path string) error {
 		return err
 	}
 	s.running.Go(s.receive)
-	s.o.Log.Debug("simple_switch_grpc runs", "device", s.o.DeviceID, "pid", s.cmd.Process.Pid)
+	return nil
+}
+
+func (s *Switch) arguments() []string {
+	args := []string{"--no-p4", "--device-id", strconv.FormatUint(s.o.DeviceID, 10)}
+	for _, port := range slices.Sorted(maps.Keys(s.o.Interfaces)) {
+		args = append(args, "--interface", fmt.Sprintf("%d@%s", port, s.o.Interfaces[port]))
+	}
+	args = append(args, "--",
+		"--grpc-server-addr", "unix:"+s.socket(p4runtimeSocket),
+		"--cpu-port", strconv.FormatUint(uint64(s.o.CPUPort), 10),
+		"--drop-port", strconv.FormatUint(uint64(s.o.DropPort), 10))
+	if s.o.Interfaces == nil {
+		args = append(args, "--dp-grpc-server-addr", "unix:"+s.socket(packetSocket))
+	}
+	return args
+}
+
+// run starts the process and waits for it.
+func (s *Switch) run(cmd *exec.Cmd, ended func(error)) error {
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	go func() { ended(cmd.Wait()) }()
 	return nil
 }
 

@@ -1,6 +1,7 @@
 // Package bmv2 is a world in which labs run on the P4 project's own software
 // switch: a simple_switch_grpc process for each device, programmed over
-// P4Runtime by the same NVAs. It needs no root.
+// P4Runtime by the same NVAs. It needs no root, unless frames go by network
+// interfaces.
 package bmv2
 
 import (
@@ -15,6 +16,7 @@ import (
 	"github.com/keyway-nve/keyway/testbed/lab"
 	"github.com/keyway-nve/keyway/testbed/lab/authority"
 	"github.com/keyway-nve/keyway/testbed/lab/counter"
+	"github.com/keyway-nve/keyway/testbed/lab/veth"
 	"github.com/keyway-nve/keyway/testbed/simpleswitch"
 )
 
@@ -22,6 +24,10 @@ import (
 // [simpleswitch.Find].
 type World struct {
 	Program simpleswitch.Program
+	// Panel, if not nil, is where frames come and go, by network interfaces, in place of bmv2's packet service.
+	Panel *veth.Panel
+	// Unpaced hands frames to network interfaces as they come, as a link does: what bmv2's queues have no room for is lost. Otherwise a burst waits.
+	Unpaced bool
 	Log     *slog.Logger // nil discards
 
 	fleet authority.Fleet
@@ -29,13 +35,21 @@ type World struct {
 
 // StartDevice implements [lab.World].
 func (w *World) StartDevice(ctx context.Context, spec lab.DeviceSpec, transmit func(uint32, []byte)) (lab.Device, error) {
-	sw, err := w.Program.Start(ctx, simpleswitch.Options{
+	o := simpleswitch.Options{
 		DeviceID: spec.ID,
 		CPUPort:  p4.CPUPort,
 		DropPort: p4.DropPort,
 		Output:   transmit,
 		Log:      w.Log,
-	})
+	}
+	var ports *ports
+	if w.Panel != nil {
+		var err error
+		if ports, err = w.plug(spec, transmit, &o); err != nil {
+			return nil, err
+		}
+	}
+	sw, err := w.Program.Start(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -44,6 +58,11 @@ func (w *World) StartDevice(ctx context.Context, spec lab.DeviceSpec, transmit f
 		return nil, errors.Join(err, sw.Close())
 	}
 	d := &device{Switch: sw, spec: spec, conn: conn, reader: counter.Reader{Conn: conn, Device: spec}}
+	if ports != nil {
+		x := &wired{device: d, ports: ports}
+		w.fleet.Add(d.Target().Address, x)
+		return x, nil
+	}
 	w.fleet.Add(d.Target().Address, d)
 	return d, nil
 }
