@@ -120,15 +120,14 @@ func (n *NVA) withdraw(name string) {
 	}
 }
 
-// mustHold reports whether in has to wait for devices that have not said yet
-// whether they can say what they can do. The lock is held.
+// mustHold reports whether in has to wait for devices to say what they can do.
+// One of another authority may say nothing before that has given it a program, and
+// the other may wait for ours; so of such a one any word will do. The lock is held.
 func (n *NVA) mustHold(in *intent.Intent) bool {
-	for _, d := range in.Devices {
-		if a := n.asked[d.Name]; a != nil && a.last == nil && a.state.Answer == gnmi.Untold {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(in.Devices, func(d intent.Device) bool {
+		a := n.asked[d.Name]
+		return a != nil && a.last == nil && a.state.Answer == gnmi.Untold && (d.Managed() || !a.reported)
+	})
 }
 
 // told is what devices have said of themselves. The lock is held.

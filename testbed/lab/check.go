@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/keyway-nve/keyway/capabilities"
 	"github.com/keyway-nve/keyway/controller/intent"
 	"github.com/keyway-nve/keyway/proto/manifest"
 	"github.com/keyway-nve/keyway/testbed/wire"
@@ -98,7 +99,7 @@ func (c *checker) step(at string, s Step) {
 		given bool
 	}{
 		{"send", s.Send != nil}, {"ping", s.Ping != nil}, {"inject", s.Inject != nil}, {"move", s.Move != nil}, {"forget", s.Forget != nil},
-		{"tell", s.Tell != nil}, {"update", s.Update != nil}, {"fault", s.Fault != nil}, {"wait", s.Wait != 0},
+		{"tell", s.Tell != nil}, {"update", s.Update != nil}, {"advertise", s.Advertise != nil}, {"fault", s.Fault != nil}, {"wait", s.Wait != 0},
 	} {
 		if a.given {
 			actions = append(actions, a.name)
@@ -117,7 +118,7 @@ func (c *checker) step(at string, s Step) {
 			c.doc.Errorf(path, "traffic that goes on while something is done has no count, and waits for nothing")
 		}
 	}
-	if s.While != nil && (len(actions) == 0 || s.Send != nil) {
+	if s.While != nil && (len(actions) == 0 && s.Disturb == nil || s.Send != nil) {
 		c.doc.Errorf(at+".while", "there is nothing else to be done in this step")
 	}
 	for i, x := range s.Ping {
@@ -163,6 +164,18 @@ func (c *checker) changes(at string, s Step) {
 	if f := s.Fault; f != nil {
 		c.wire(at+".fault.wire", f.Wire)
 	}
+	c.capabilities(at+".advertise", s.Advertise)
+	if d := s.Disturb; d != nil {
+		if d.After < 0 {
+			c.doc.Errorf(at+".disturb.after", "a time is not negative")
+		}
+		for i, name := range d.Cut {
+			if _, ok := c.truth.Device(name); !ok {
+				c.doc.Errorf(manifest.Index(at+".disturb.cut", i), "no device is named %q", name)
+			}
+		}
+		c.tell(at+".disturb.restart", d.Restart)
+	}
 	if s.Move == nil && s.Update == nil {
 		return
 	}
@@ -180,6 +193,20 @@ func (c *checker) changes(at string, s Step) {
 		}
 		c.doc.Errorf(where, "after this step the intent would be wrong: %s: %s", path, reason)
 	})
+}
+
+// capabilities checks what devices are to say.
+func (c *checker) capabilities(at string, list []capabilities.Capability) {
+	named := map[string]bool{}
+	for i, x := range list {
+		path := manifest.Index(at, i)
+		x.Check(func(p, format string, args ...any) { c.doc.Errorf(manifest.Join(path, p), format, args...) })
+		c.nve(path+".name", x.Name)
+		if named[x.Name] {
+			c.doc.Errorf(path+".name", "%s is in this list already", x.Name)
+		}
+		named[x.Name] = true
+	}
 }
 
 func (c *checker) send(at string, x Send) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/keyway-nve/keyway/capabilities"
 	"github.com/keyway-nve/keyway/controller/intent"
 	"github.com/keyway-nve/keyway/proto/ethernet"
 	"github.com/keyway-nve/keyway/proto/geneve"
@@ -90,6 +91,12 @@ func (d *idealDevice) Close() error { return nil }
 func (d *idealDevice) Target() intent.Target {
 	return intent.Target{Address: "ideal:9559", DeviceID: d.spec.ID}
 }
+
+// An ideal device can do what it is told, and says nothing of it.
+func (d *idealDevice) GNMI() string                              { return "" }
+func (d *idealDevice) Advertise(capabilities.Capability) error   { return nil }
+func (d *idealDevice) Says() (c capabilities.Capability, _ bool) { return c, false }
+func (d *idealDevice) Cut() error                                { return nil }
 
 func (d *idealDevice) Settle(context.Context) error { return nil }
 

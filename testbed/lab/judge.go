@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/keyway-nve/keyway/controller/intent"
+	"github.com/keyway-nve/keyway/controller/layouts"
 )
 
 // judge holds what happened against what was expected, and fills the report.
@@ -213,7 +214,8 @@ func judgeTunnel(e TunnelExpectation, tunnels []TunnelReport, check checkFunc) {
 }
 
 // judgeLayouts checks that no NVE got options that it was not meant to get, or in another order: what left a sender carries the pair's
-// layout, in the truth before or after the step or in the view of an authority.
+// layout as it was settled before the step or after it, or by the view of an authority. And whatever has been settled: nobody got an option that
+// he had not said he takes.
 func (r *runner) judgeLayouts(t *trial, tunnels []TunnelReport, check checkFunc) {
 	var packets uint64
 	ok := true
@@ -222,14 +224,17 @@ func (r *runner) judgeLayouts(t *trial, tunnels []TunnelReport, check checkFunc)
 			continue
 		}
 		packets += x.Packets
-		known := []intent.Intent{t.before, r.truth}
-		for _, name := range slices.Sorted(maps.Keys(r.views)) {
-			known = append(known, r.views[name])
+		if t.step.Inject != nil {
+			continue
 		}
-		fits := slices.ContainsFunc(known, func(in intent.Intent) bool { return slices.Equal(layoutNames(&in, x.From, x.To), x.Options) })
-		if !fits && t.step.Inject == nil {
+		fits := slices.ContainsFunc(t.plans, func(p *layouts.Plan) bool { return slices.Equal(layoutNames(p, x.From, x.To), x.Options) })
+		if !fits {
 			ok = false
-			check(false, fmt.Sprintf("options from %s to %s", x.From, x.To), optionList(layoutNames(&r.truth, x.From, x.To)), optionList(x.Options))
+			check(false, fmt.Sprintf("options from %s to %s", x.From, x.To), optionList(layoutNames(t.plans[0], x.From, x.To)), optionList(x.Options))
+		}
+		if why := r.untaken(t, x); why != "" {
+			ok = false
+			check(false, fmt.Sprintf("options from %s to %s", x.From, x.To), "what "+x.To+" takes", why)
 		}
 	}
 	if ok && packets > 0 {
@@ -237,9 +242,9 @@ func (r *runner) judgeLayouts(t *trial, tunnels []TunnelReport, check checkFunc)
 	}
 }
 
-func layoutNames(in *intent.Intent, from, to string) []string {
+func layoutNames(p *layouts.Plan, from, to string) []string {
 	names := []string{}
-	for _, o := range in.Layout(from, to) {
+	for _, o := range p.Between(from, to).Options {
 		names = append(names, o.Name)
 	}
 	return names

@@ -20,6 +20,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/keyway-nve/keyway/capabilities"
 	"github.com/keyway-nve/keyway/controller/intent"
 	"github.com/keyway-nve/keyway/testbed/wire"
 )
@@ -31,10 +32,13 @@ type Lab struct {
 	Title string `yaml:"title,required"`
 	// Intent is the truth at the beginning. Its devices have no P4Runtime targets, and their ports no neighbours: the first
 	// are the business of the World, the second follow from the wires.
-	Intent      intent.Intent `yaml:"intent,required"`
-	Topology    Topology      `yaml:"topology,required"`
-	Authorities []Authority
-	Scenario    []Step `yaml:"scenario,required"`
+	Intent   intent.Intent `yaml:"intent,required"`
+	Topology Topology      `yaml:"topology,required"`
+	// Capabilities are what NVEs can do, as far as it is less than what their programs can. They say so over gNMI. One that is not listed
+	// can do what its program can.
+	Capabilities []capabilities.Capability
+	Authorities  []Authority
+	Scenario     []Step `yaml:"scenario,required"`
 }
 
 // Topology is what is cabled. Hosts are not written down: each endpoint of the intent is one, on a wire of its name.
@@ -54,7 +58,7 @@ type Authority struct {
 	Devices []string `yaml:"devices,required"`
 }
 
-// Step is one thing done and what is expected of it. At most one of the fields between Name and While is given.
+// Step is one thing done and what is expected of it. At most one of the fields between Name and Disturb is given.
 type Step struct {
 	Name   string `yaml:"name,required"`
 	Send   []Send
@@ -64,8 +68,12 @@ type Step struct {
 	Forget *Forget
 	Tell   *Tell
 	Update *Update
-	Fault  *Fault
-	Wait   time.Duration
+	// Advertise has NVEs say from now on that this is what they can do, in place of what they have said.
+	Advertise []capabilities.Capability
+	Fault     *Fault
+	Wait      time.Duration
+	// Disturb is what goes wrong while the rest of the step is done.
+	Disturb *Disturb
 	// While is traffic that goes on from before the step's action until all has settled after it, a frame of each every fifth of a millisecond. Its
 	// frames are expected as if they were sent by Send: it shows what a change costs those who talk while it is made.
 	While  []Send
@@ -130,6 +138,16 @@ type Tell struct {
 	Authorities []string `yaml:"authorities,required"`
 }
 
+// Disturb is trouble between controllers and devices, which tenants are not to notice.
+type Disturb struct {
+	// After is how long the step is under way by then.
+	After time.Duration
+	// Cut are devices whose connections to controllers break: P4Runtime and gNMI. They may be made again at once.
+	Cut []string
+	// Restart are authorities that end, and start anew with nothing but the view that they had.
+	Restart []string
+}
+
 // Update changes the intent: entries replace those of the same name, pair or groups, or are added. Tell is as in Move.
 type Update struct {
 	VirtualNetworks []intent.VirtualNetwork
@@ -137,7 +155,9 @@ type Update struct {
 	GroupPolicies   []intent.GroupPolicy
 	Tunnels         []intent.Tunnel
 	Layouts         []intent.Layout
-	Tell            []string
+	// Wanted replaces all that was wanted.
+	Wanted *intent.Wanted
+	Tell   []string
 }
 
 // Fault makes a wire lose, duplicate or delay frames by their number, counted from this step on, until a later Fault of the same wire.

@@ -50,6 +50,7 @@ func check(doc *manifest.Document, l *Lab) {
 	c.name("name", l.Name)
 	c.intent()
 	c.wires()
+	c.capabilities("capabilities", l.Capabilities)
 	c.authorities()
 	names := map[string]int{}
 	for i, s := range l.Scenario {
@@ -72,6 +73,9 @@ func (c *checker) intent() {
 		at := manifest.Index("intent.devices", i)
 		if d.P4Runtime != (intent.Target{}) {
 			c.doc.Errorf(at+".p4runtime", "the lab starts the devices, and knows where they are")
+		}
+		if d.GNMI != "" {
+			c.doc.Errorf(at+".gnmi", "the lab starts the devices, and knows where they can be asked")
 		}
 		names[d.Name] = at
 	}

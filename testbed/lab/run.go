@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/keyway-nve/keyway/capabilities"
 	"github.com/keyway-nve/keyway/controller/intent"
 	"github.com/keyway-nve/keyway/testbed/wire"
 )
@@ -46,21 +47,23 @@ type runner struct {
 	guests  bool // hosts are not the lab's own
 	devices map[string]Device
 	targets map[string]intent.Target
-	// controllers and views are by the names of authorities.
-	controllers map[string]Controller
-	views       map[string]intent.Intent
-	streams     uint32
-	pings       uint16
+	gnmi    map[string]string // addresses
+	streams uint32
+	pings   uint16
 
 	mu    sync.Mutex
 	truth intent.Intent // read by controllers that refresh
+	// controllers and views are by the names of authorities.
+	controllers map[string]Controller
+	views       map[string]intent.Intent
+	restarting  sync.Mutex // while a controller is replaced
 }
 
 func newRunner(l *Lab, w World, o Options) *runner {
 	o.Timeout, o.Grace = cmp.Or(o.Timeout, defaultTimeout), cmp.Or(o.Grace, defaultGrace)
 	r := &runner{
 		lab: l, world: w, options: o, net: wire.New(wire.Options{}), truth: l.Intent,
-		hosts: map[string]*host{}, nics: map[string]Host{}, devices: map[string]Device{}, targets: map[string]intent.Target{},
+		hosts: map[string]*host{}, nics: map[string]Host{}, devices: map[string]Device{}, targets: map[string]intent.Target{}, gnmi: map[string]string{},
 		controllers: map[string]Controller{}, views: map[string]intent.Intent{},
 	}
 	r.seen = newObserver(&r.lab.Intent)
@@ -120,6 +123,9 @@ func (r *runner) bringUp(ctx context.Context, s *StepReport) error {
 	}
 	for i, d := range r.lab.Intent.Devices {
 		spec := DeviceSpec{Name: d.Name, Role: d.Role, ID: uint64(i + 1), Ports: r.lab.ports(d)}
+		if i := slices.IndexFunc(r.lab.Capabilities, func(c capabilities.Capability) bool { return c.Name == d.Name }); i >= 0 {
+			spec.Capability = &r.lab.Capabilities[i]
+		}
 		device, err := r.world.StartDevice(ctx, spec, func(port uint32, frame []byte) {
 			// A port without a wire swallows frames, as hardware does; a storm is told by Settle.
 			_ = r.net.Send(wire.End{Node: spec.Name, Port: port}, frame)
@@ -128,6 +134,9 @@ func (r *runner) bringUp(ctx context.Context, s *StepReport) error {
 			return fmt.Errorf("device %s: %w", d.Name, err)
 		}
 		r.devices[d.Name], r.targets[d.Name] = device, device.Target()
+		if d.Role == intent.RoleNVE {
+			r.gnmi[d.Name] = device.GNMI()
+		}
 		r.net.Attach(d.Name, device.Receive)
 	}
 	for _, e := range r.lab.Intent.Endpoints {
@@ -148,11 +157,9 @@ func (r *runner) bringUp(ctx context.Context, s *StepReport) error {
 	}
 	r.net.Observe(r.seen.see)
 	for _, a := range r.lab.Authorities {
-		c, err := r.world.StartController(ctx, ControllerSpec{Name: a.Name, Refresh: r.refresh(a)})
-		if err != nil {
-			return fmt.Errorf("authority %s: %w", a.Name, err)
+		if err := r.startController(ctx, a); err != nil {
+			return err
 		}
-		r.controllers[a.Name] = c
 	}
 	if err := r.tell(ctx, told(r.lab.Authorities, nil)); err != nil {
 		return err
@@ -182,7 +189,7 @@ func (r *runner) refresh(a Authority) func(context.Context) (intent.Intent, erro
 	return func(context.Context) (intent.Intent, error) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		return viewOf(r.truth, a, r.targets), nil
+		return viewOf(r.truth, a, r.targets, r.gnmi), nil
 	}
 }
 
@@ -202,14 +209,78 @@ func (r *runner) tell(ctx context.Context, names []string) error {
 	return nil
 }
 
-// show gives one authority a view.
+// show gives one authority a view. If it restarts meanwhile, it has the view from the start.
 func (r *runner) show(ctx context.Context, name string, view intent.Intent) error {
-	i := slices.IndexFunc(r.lab.Authorities, func(a Authority) bool { return a.Name == name })
+	a := r.authority(name)
+	r.mu.Lock()
 	r.views[name] = view
-	if err := r.controllers[name].Apply(ctx, viewOf(view, r.lab.Authorities[i], r.targets)); err != nil {
+	r.mu.Unlock()
+	return r.with(name, func(c Controller) error { return c.Apply(ctx, viewOf(view, a, r.targets, r.gnmi)) })
+}
+
+// with does something with an authority's NVA, and again if that has ended meanwhile and another stands in its place.
+func (r *runner) with(name string, do func(Controller) error) error {
+	for {
+		c := r.controller(name)
+		if c == nil {
+			return nil
+		}
+		err := do(c)
+		if err == nil {
+			return nil
+		}
+		if r.controller(name) == c {
+			return fmt.Errorf("authority %s: %w", name, err)
+		}
+	}
+}
+
+func (r *runner) authority(name string) Authority {
+	i := slices.IndexFunc(r.lab.Authorities, func(a Authority) bool { return a.Name == name })
+	return r.lab.Authorities[i]
+}
+
+// controller returns the NVA of an authority. If it restarts, that is the one that follows.
+func (r *runner) controller(name string) Controller {
+	r.restarting.Lock()
+	defer r.restarting.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.controllers[name]
+}
+
+func (r *runner) startController(ctx context.Context, a Authority) error {
+	c, err := r.world.StartController(ctx, ControllerSpec{Name: a.Name, Refresh: r.refresh(a)})
+	if err != nil {
+		return fmt.Errorf("authority %s: %w", a.Name, err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.controllers[a.Name] = c
+	return nil
+}
+
+// restart ends an authority and starts it anew with the view that it had.
+func (r *runner) restart(ctx context.Context, name string) error {
+	if err := r.replaceController(ctx, name); err != nil {
 		return fmt.Errorf("authority %s: %w", name, err)
 	}
-	return nil
+	r.mu.Lock()
+	view := r.views[name]
+	r.mu.Unlock()
+	return r.show(ctx, name, view)
+}
+
+func (r *runner) replaceController(ctx context.Context, name string) error {
+	r.restarting.Lock()
+	defer r.restarting.Unlock()
+	r.mu.Lock()
+	old := r.controllers[name]
+	r.mu.Unlock()
+	if err := old.Close(); err != nil {
+		return err
+	}
+	return r.startController(ctx, r.authority(name))
 }
 
 // settle waits until no frame is in flight, no device is busy with one and no controller with a punt, and none has given another something to do.
@@ -222,12 +293,8 @@ func (r *runner) settle(ctx context.Context) error {
 		if err := r.settleNodes(ctx); err != nil {
 			return err
 		}
-		for _, a := range r.lab.Authorities {
-			if c := r.controllers[a.Name]; c != nil {
-				if err := c.Settle(ctx); err != nil {
-					return fmt.Errorf("authority %s: %w", a.Name, err)
-				}
-			}
+		if err := r.settleControllers(ctx); err != nil {
+			return err
 		}
 		// What controllers have sent out by devices may not be on a wire yet.
 		if err := r.settleNodes(ctx); err != nil {
@@ -252,6 +319,15 @@ func (r *runner) settleNodes(ctx context.Context) error {
 	for _, spec := range r.lab.Intent.Devices {
 		if err := r.devices[spec.Name].Settle(ctx); err != nil {
 			return fmt.Errorf("device %s: %w", spec.Name, err)
+		}
+	}
+	return nil
+}
+
+func (r *runner) settleControllers(ctx context.Context) error {
+	for _, a := range r.lab.Authorities {
+		if err := r.with(a.Name, func(c Controller) error { return c.Settle(ctx) }); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -8,7 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/keyway-nve/keyway/capabilities"
 	"github.com/keyway-nve/keyway/controller/intent"
+	"github.com/keyway-nve/keyway/controller/layouts"
 	"github.com/keyway-nve/keyway/testbed/wire"
 )
 
@@ -20,6 +22,8 @@ type trial struct {
 	pings    []pinged
 	counters map[string]Counters
 	stats    map[string]Counters
+	said     map[string]capabilities.Capability // by devices, before
+	plans    []*layouts.Plan                    // by which they may send
 }
 
 // pinged is a Ping that was done.
@@ -31,7 +35,7 @@ type pinged struct {
 
 // step does a step and checks what is expected of it.
 func (r *runner) step(ctx context.Context, s Step, report *StepReport) error {
-	t := &trial{step: s, before: r.truth}
+	t := &trial{step: s, before: r.truth, said: r.said()}
 	r.setTruth(after(r.truth, s))
 	truth := r.truth
 	r.seen.reset(&truth)
@@ -43,7 +47,10 @@ func (r *runner) step(ctx context.Context, s Step, report *StepReport) error {
 		return err
 	}
 	stop := r.keepSending(t)
-	if err = r.act(ctx, t); err == nil && s.While != nil {
+	disturbed := make(chan error, 1)
+	go func() { disturbed <- r.disturb(ctx, s.Disturb) }()
+	err = r.act(ctx, t)
+	if err = errors.Join(err, <-disturbed); err == nil && s.While != nil {
 		err = sleep(ctx, whileAfter)
 	}
 	stop()
@@ -51,6 +58,9 @@ func (r *runner) step(ctx context.Context, s Step, report *StepReport) error {
 		return err
 	}
 	if err := r.settle(ctx); err != nil {
+		return err
+	}
+	if t.plans, err = r.plans(t); err != nil {
 		return err
 	}
 	for deadline := time.Now().Add(r.options.Grace); ; {
@@ -85,13 +95,52 @@ func (r *runner) done(t *trial) string {
 	case s.Tell != nil:
 		return strings.Join(s.Tell.Authorities, " and ") + " in sync with the truth"
 	case s.Update != nil:
-		return "intent updated" + r.heard(s.Update.Tell)
+		return "intent updated" + r.heard(s.Update.Tell) + s.Disturb.String()
+	case s.Advertise != nil:
+		var names []string
+		for _, c := range s.Advertise {
+			names = append(names, c.Name)
+		}
+		return strings.Join(names, " and ") + " can do something else now" + s.Disturb.String()
 	case s.Fault != nil:
 		return s.Fault.String()
 	case s.Wait != 0:
 		return fmt.Sprintf("%v have passed", s.Wait)
 	}
-	return ""
+	return strings.TrimPrefix(s.Disturb.String(), ", ")
+}
+
+// String says what has gone wrong.
+func (d *Disturb) String() string {
+	var s string
+	if d != nil && d.Cut != nil {
+		s = ", connections to " + strings.Join(d.Cut, " and ") + " cut"
+	}
+	if d != nil && d.Restart != nil {
+		s += ", " + strings.Join(d.Restart, " and ") + " restarted"
+	}
+	return s
+}
+
+// disturb does what goes wrong in a step.
+func (r *runner) disturb(ctx context.Context, d *Disturb) error {
+	if d == nil {
+		return nil
+	}
+	if err := sleep(ctx, d.After); err != nil {
+		return err
+	}
+	for _, name := range d.Cut {
+		if err := r.devices[name].Cut(); err != nil {
+			return fmt.Errorf("device %s: %w", name, err)
+		}
+	}
+	for _, name := range d.Restart {
+		if err := r.restart(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // heard says who was told, unless there is only one to tell.
@@ -193,6 +242,15 @@ func (r *runner) act(ctx context.Context, t *trial) error {
 		return r.tell(ctx, s.Tell.Authorities)
 	case s.Update != nil:
 		return r.tell(ctx, told(r.lab.Authorities, s.Update.Tell))
+	case s.Advertise != nil:
+		for _, c := range s.Advertise {
+			if err := r.devices[c.Name].Advertise(c); err != nil {
+				return fmt.Errorf("device %s: %w", c.Name, err)
+			}
+		}
+		if s.While != nil { // that meets all of the rollout
+			return r.settleControllers(ctx)
+		}
 	case s.Fault != nil:
 		f := s.Fault
 		return r.net.SetFaults(f.Wire, wire.Faults{Down: f.Down, Lose: f.Lose, Duplicate: f.Duplicate, Delay: f.Delay})
@@ -299,7 +357,7 @@ func (r *runner) counters(ctx context.Context, x Expect) (devices, authorities m
 		}
 	}
 	for name := range x.Authorities {
-		values, err := r.controllers[name].Counters(ctx)
+		values, err := r.controller(name).Counters(ctx)
 		if err != nil {
 			return nil, nil, fmt.Errorf("authority %s: counters: %w", name, err)
 		}

@@ -78,6 +78,9 @@ func after(in intent.Intent, s Step) intent.Intent {
 			return g
 		})
 		in.Tunnels = merge(in.Tunnels, u.Tunnels, func(t intent.Tunnel) [2]string { return [2]string{t.Sender, t.Receiver} })
+		if u.Wanted != nil {
+			in.Wanted = *u.Wanted
+		}
 		in.Layouts = merge(in.Layouts, u.Layouts, func(l intent.Layout) [2]string { return [2]string{l.Sender, l.Receiver} })
 	}
 	return in
@@ -102,12 +105,13 @@ func without(in intent.Intent, endpoint string) intent.Intent {
 	return in
 }
 
-// viewOf returns an intent as an authority has to see it: with the targets of its own devices, and with all others as peers.
-func viewOf(in intent.Intent, a Authority, targets map[string]intent.Target) intent.Intent {
+// viewOf returns an intent as an authority has to see it: with the targets of its own devices, with all others as peers, and with where each
+// can be asked what it can do.
+func viewOf(in intent.Intent, a Authority, targets map[string]intent.Target, gnmi map[string]string) intent.Intent {
 	in.Devices = slices.Clone(in.Devices)
 	for i := range in.Devices {
 		d := &in.Devices[i]
-		d.P4Runtime = intent.Target{}
+		d.P4Runtime, d.GNMI = intent.Target{}, gnmi[d.Name]
 		if slices.Contains(a.Devices, d.Name) {
 			d.P4Runtime = targets[d.Name]
 		}

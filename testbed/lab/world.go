@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 
+	"github.com/keyway-nve/keyway/capabilities"
 	"github.com/keyway-nve/keyway/controller/intent"
 )
 
@@ -23,6 +24,8 @@ type DeviceSpec struct {
 	ID uint64
 	// Ports are those that have a wire at some time of the lab, in ascending order.
 	Ports []uint32
+	// Capability is what the device can do, as far as it is less than what its program can; nil is no less.
+	Capability *capabilities.Capability
 }
 
 // Device is a running device.
@@ -34,6 +37,14 @@ type Device interface {
 	Settle(ctx context.Context) error
 	// Target is where the device's P4Runtime server is.
 	Target() intent.Target
+	// GNMI is where its gNMI server is, or "" if controllers are not to ask.
+	GNMI() string
+	// Advertise has the device say from now on that it can do this, as far as its program can.
+	Advertise(capabilities.Capability) error
+	// Says returns what the device says by now that it can do, and false if that is nothing.
+	Says() (capabilities.Capability, bool)
+	// Cut breaks all connections of controllers to the device. They may be made again.
+	Cut() error
 	// Counters returns the device's counters by name. The labs know drops and punts, the sums over all reasons; drop-R and punt-R for each reason R of
 	// the program, such as drop-policy and punt-unknown-vn; and sequence-gaps and lost-packets, the sums over all peers.
 	Counters(ctx context.Context) (Counters, error)

@@ -3,18 +3,29 @@ package authority
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
+	"reflect"
+	"slices"
 	"sync"
 	"time"
 
 	"google.golang.org/grpc"
 
+	"github.com/keyway-nve/keyway/capabilities/gnmi"
 	"github.com/keyway-nve/keyway/controller/device"
 	"github.com/keyway-nve/keyway/controller/intent"
 	"github.com/keyway-nve/keyway/controller/nva"
 	"github.com/keyway-nve/keyway/testbed/lab"
+)
+
+// A lab's gNMI servers are near, and there are few.
+const (
+	minBackoff = 5 * time.Millisecond
+	maxBackoff = 100 * time.Millisecond
 )
 
 // drain bounds how long a frame waits in a lab's wires, with much to spare.
@@ -22,8 +33,11 @@ const drain = 250 * time.Millisecond
 
 // Device is what an NVA's settling asks of a device.
 type Device interface {
+	lab.Device
 	// DialContext reaches the device's P4Runtime server, whatever the address.
 	DialContext(ctx context.Context, address string) (net.Conn, error)
+	// DialGNMIContext reaches its gNMI server.
+	DialGNMIContext(ctx context.Context, address string) (net.Conn, error)
 	// Punted returns how many packets the device has sent to the controller.
 	Punted(ctx context.Context) (uint64, error)
 	// PacketOuts returns how many of the controller's packets it has dealt with,
@@ -31,47 +45,23 @@ type Device interface {
 	PacketOuts() uint64
 }
 
-// Fleet is the devices of a lab by their P4Runtime addresses, and who says by
-// gNMI what they can do, by its address. Its zero value is empty.
+// Fleet is the devices of a lab by the addresses of their P4Runtime and gNMI
+// servers. Its zero value is empty.
 type Fleet struct {
 	mu      sync.Mutex
 	devices map[string]Device
-	gnmi    map[string]Dialer
+	conns   map[string]map[*conn]bool // open, by address
 }
 
-// Dialer reaches one server, whatever the address.
-type Dialer func(ctx context.Context, address string) (net.Conn, error)
-
 // Add adds a device.
-func (f *Fleet) Add(address string, d Device) {
+func (f *Fleet) Add(d Device) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.devices == nil {
 		f.devices = make(map[string]Device)
 	}
-	f.devices[address] = d
-}
-
-// AddGNMI adds a gNMI server.
-func (f *Fleet) AddGNMI(address string, dial Dialer) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.gnmi == nil {
-		f.gnmi = make(map[string]Dialer)
-	}
-	f.gnmi[address] = dial
-}
-
-// DialGNMI is a dialer for [grpc.WithContextDialer] that reaches the gNMI
-// servers of the fleet by their addresses.
-func (f *Fleet) DialGNMI(ctx context.Context, address string) (net.Conn, error) {
-	f.mu.Lock()
-	dial := f.gnmi[address]
-	f.mu.Unlock()
-	if dial == nil {
-		return nil, fmt.Errorf("no gNMI server at %s", address)
-	}
-	return dial(ctx, address)
+	f.devices[d.Target().Address] = d
+	f.devices[d.GNMI()] = d
 }
 
 func (f *Fleet) at(address string) (Device, error) {
@@ -81,6 +71,59 @@ func (f *Fleet) at(address string) (Device, error) {
 		return d, nil
 	}
 	return nil, fmt.Errorf("no device at %s", address)
+}
+
+// conn is a connection of a controller that can be cut.
+type conn struct {
+	net.Conn
+	fleet   *Fleet
+	address string
+}
+
+// Close implements [net.Conn].
+func (c *conn) Close() error {
+	c.fleet.mu.Lock()
+	delete(c.fleet.conns[c.address], c)
+	c.fleet.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// dialer is that of connections to an address, which can be cut.
+func (f *Fleet) dialer(address string, dial dialFunc) grpc.DialOption {
+	return grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
+		inner, err := dial(ctx, address)
+		if err != nil {
+			return nil, err
+		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.conns == nil {
+			f.conns = make(map[string]map[*conn]bool)
+		}
+		if f.conns[address] == nil {
+			f.conns[address] = make(map[*conn]bool)
+		}
+		c := &conn{inner, f, address}
+		f.conns[address][c] = true
+		return c, nil
+	})
+}
+
+type dialFunc func(ctx context.Context, address string) (net.Conn, error)
+
+// Cut breaks all connections of controllers to a device.
+func (f *Fleet) Cut(d Device) error {
+	f.mu.Lock()
+	var open []*conn
+	for _, a := range []string{d.Target().Address, d.GNMI()} {
+		open = slices.AppendSeq(open, maps.Keys(f.conns[a]))
+	}
+	f.mu.Unlock()
+	var errs []error
+	for _, c := range open {
+		errs = append(errs, c.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // Start starts the NVA of an authority; log may be nil.
@@ -95,7 +138,15 @@ func (f *Fleet) Start(spec lab.ControllerSpec, log *slog.Logger) (lab.Controller
 			if err != nil {
 				return nil, err
 			}
-			return device.Dial("passthrough:///"+d.P4Runtime.Address, o, grpc.WithContextDialer(x.DialContext))
+			return device.Dial("passthrough:///"+d.Name, o, f.dialer(d.P4Runtime.Address, x.DialContext))
+		},
+		Ask: func(d intent.Device) (*gnmi.Client, error) {
+			x, err := f.at(d.GNMI)
+			if err != nil {
+				return nil, err
+			}
+			o := gnmi.ClientOptions{Target: d.Name, Log: log, Settle: time.Millisecond, MinBackoff: minBackoff, MaxBackoff: maxBackoff}
+			return gnmi.Dial("passthrough:///"+d.Name, o, f.dialer(d.GNMI, x.DialGNMIContext))
 		},
 	})
 	if err != nil {
@@ -117,10 +168,17 @@ const (
 	settleWithin = 500 * time.Millisecond
 )
 
-// Settle implements [lab.Controller]: all that the devices have punted has been
-// handled, all that they were sent has been forwarded, and their tables are as
-// they should be.
+// Settle implements [lab.Controller]: what the devices say that they can do has
+// been heard, all that they have punted has been handled, all that they were sent
+// has been forwarded, and their tables are as they should be.
 func (a *authority) Settle(ctx context.Context) error {
+	for !a.heard() {
+		select {
+		case <-time.After(settlePoll):
+		case <-ctx.Done():
+			return fmt.Errorf("not heard yet what devices can do: %w", context.Cause(ctx))
+		}
+	}
 	for patience := time.Now().Add(settleWithin); ; {
 		quiet, err := a.quiet(ctx)
 		if err != nil {
@@ -135,6 +193,24 @@ func (a *authority) Settle(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 	}
+}
+
+func (a *authority) heard() bool {
+	addresses := make(map[string]string)
+	for _, d := range a.Intent().Devices {
+		addresses[d.Name] = d.GNMI
+	}
+	for _, c := range a.Capabilities() {
+		x, err := a.fleet.at(addresses[c.Device])
+		if err != nil {
+			continue // it is not in the intent any more
+		}
+		says, ok := x.Says()
+		if c.Stale || ok != (c.Answer == gnmi.Supported) || ok && !reflect.DeepEqual(says, c.Capability) {
+			return false
+		}
+	}
+	return true
 }
 
 func (a *authority) quiet(ctx context.Context) (bool, error) {

@@ -7,13 +7,18 @@ package bmv2
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net"
 
 	"google.golang.org/grpc"
 
+	"github.com/keyway-nve/keyway/capabilities"
+	"github.com/keyway-nve/keyway/capabilities/gnmi"
 	"github.com/keyway-nve/keyway/controller/intent"
 	"github.com/keyway-nve/keyway/p4"
 	"github.com/keyway-nve/keyway/testbed/lab"
+	"github.com/keyway-nve/keyway/testbed/lab/agent"
 	"github.com/keyway-nve/keyway/testbed/lab/authority"
 	"github.com/keyway-nve/keyway/testbed/lab/counter"
 	"github.com/keyway-nve/keyway/testbed/lab/veth"
@@ -57,14 +62,29 @@ func (w *World) StartDevice(ctx context.Context, spec lab.DeviceSpec, transmit f
 	if err != nil {
 		return nil, errors.Join(err, sw.Close())
 	}
-	d := &device{Switch: sw, spec: spec, conn: conn, reader: counter.Reader{Conn: conn, Device: spec}}
+	d := &device{Switch: sw, fleet: &w.fleet, spec: spec, conn: conn, reader: counter.Reader{Conn: conn, Device: spec}}
+	if d.agent, err = newAgent(spec); err != nil {
+		return nil, errors.Join(err, conn.Close(), sw.Close())
+	}
 	if ports != nil {
 		x := &wired{device: d, ports: ports}
-		w.fleet.Add(d.Target().Address, x)
+		w.fleet.Add(x)
 		return x, nil
 	}
-	w.fleet.Add(d.Target().Address, d)
+	w.fleet.Add(d)
 	return d, nil
+}
+
+func newAgent(spec lab.DeviceSpec) (*agent.Agent, error) {
+	load := p4.NVE
+	if spec.Role == intent.RoleTransit {
+		load = p4.Transit
+	}
+	program, err := load()
+	if err != nil {
+		return nil, err
+	}
+	return agent.New(spec.Name, program, spec.Capability)
 }
 
 // StartController implements [lab.World].
@@ -75,6 +95,8 @@ func (w *World) StartController(_ context.Context, spec lab.ControllerSpec) (lab
 // device is one process of a lab.
 type device struct {
 	*simpleswitch.Switch
+	fleet  *authority.Fleet
+	agent  *agent.Agent
 	spec   lab.DeviceSpec
 	conn   *grpc.ClientConn // only reads
 	reader counter.Reader
@@ -90,6 +112,23 @@ func (d *device) Target() intent.Target {
 	return intent.Target{Address: d.spec.Name + ":9559", DeviceID: d.spec.ID}
 }
 
+// GNMI implements [lab.Device]: bmv2 has none, so there is an agent beside it.
+func (d *device) GNMI() string { return fmt.Sprintf("%s:%d", d.spec.Name, gnmi.Port) }
+
+// Advertise implements [lab.Device].
+func (d *device) Advertise(c capabilities.Capability) error { return d.agent.Advertise(c) }
+
+// Says implements [lab.Device].
+func (d *device) Says() (capabilities.Capability, bool) { return d.agent.Says() }
+
+// Cut implements [lab.Device].
+func (d *device) Cut() error { return d.fleet.Cut(d) }
+
+// DialGNMIContext implements [authority.Device].
+func (d *device) DialGNMIContext(ctx context.Context, address string) (net.Conn, error) {
+	return d.agent.DialContext(ctx, address)
+}
+
 // Counters implements [lab.Device].
 func (d *device) Counters(ctx context.Context) (lab.Counters, error) { return d.reader.All(ctx) }
 
@@ -100,4 +139,4 @@ func (d *device) Punted(ctx context.Context) (uint64, error) { return d.reader.P
 func (d *device) PacketOuts() uint64 { return d.Emitted() }
 
 // Close implements [lab.Device].
-func (d *device) Close() error { return errors.Join(d.conn.Close(), d.Switch.Close()) }
+func (d *device) Close() error { return errors.Join(d.conn.Close(), d.agent.Close(), d.Switch.Close()) }

@@ -1,7 +1,6 @@
 package embedded_test
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -10,10 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"google.golang.org/grpc"
-
-	"github.com/keyway-nve/keyway/capabilities/gnmi"
-	"github.com/keyway-nve/keyway/controller/intent"
 	"github.com/keyway-nve/keyway/testbed/lab"
 	"github.com/keyway-nve/keyway/testbed/lab/embedded"
 	"github.com/keyway-nve/keyway/testbed/peer"
@@ -43,32 +38,6 @@ func run(t *testing.T, name, pcaps string) lab.LabReport {
 func TestShippedLabs(t *testing.T) {
 	for _, name := range lab.Shipped() {
 		t.Run(name, func(t *testing.T) { run(t, name, "") })
-	}
-}
-
-// The NVAs of a lab can ask its devices over gNMI, each at an address of its own.
-func TestGNMI(t *testing.T) {
-	world := &embedded.World{}
-	for i, name := range []string{"leaf", "spine"} {
-		d, err := world.StartDevice(t.Context(), lab.DeviceSpec{Name: name, Role: intent.RoleNVE, ID: uint64(i + 1)}, func(uint32, []byte) {})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer d.Close()
-		client, err := gnmi.Dial("passthrough:///"+embedded.GNMIAddress(name), gnmi.ClientOptions{Target: name}, grpc.WithContextDialer(world.DialGNMI))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer client.Close()
-		if _, err := client.Ask(t.Context()); !errors.Is(err, gnmi.ErrUntold) || !strings.Contains(err.Error(), "says nothing of it") {
-			t.Errorf("%s without a program: %v", name, err)
-		}
-		if world.Target(name) == nil {
-			t.Errorf("no target %s", name)
-		}
-	}
-	if _, err := world.DialGNMI(t.Context(), "192.0.2.1:9339"); err == nil {
-		t.Error("there is no such server")
 	}
 }
 

@@ -3,19 +3,24 @@ package embedded
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"sync/atomic"
 
 	"google.golang.org/grpc"
 
+	"github.com/keyway-nve/keyway/capabilities"
+	"github.com/keyway-nve/keyway/capabilities/gnmi"
 	"github.com/keyway-nve/keyway/controller/intent"
 	"github.com/keyway-nve/keyway/testbed/lab"
+	"github.com/keyway-nve/keyway/testbed/lab/authority"
 	"github.com/keyway-nve/keyway/testbed/lab/counter"
 	"github.com/keyway-nve/keyway/testbed/target"
 )
 
 // embeddedSwitch is one target of a lab.
 type embeddedSwitch struct {
+	fleet  *authority.Fleet
 	target *target.Target
 	spec   lab.DeviceSpec
 	conn   *grpc.ClientConn // only reads
@@ -35,6 +40,23 @@ func (s *embeddedSwitch) Settle(context.Context) error { return nil }
 // Target implements [lab.Device].
 func (s *embeddedSwitch) Target() intent.Target {
 	return intent.Target{Address: s.spec.Name + ":9559", DeviceID: s.spec.ID}
+}
+
+// GNMI implements [lab.Device].
+func (s *embeddedSwitch) GNMI() string { return fmt.Sprintf("%s:%d", s.spec.Name, gnmi.Port) }
+
+// Advertise implements [lab.Device].
+func (s *embeddedSwitch) Advertise(c capabilities.Capability) error { return s.target.SetProfile(&c) }
+
+// Says implements [lab.Device].
+func (s *embeddedSwitch) Says() (capabilities.Capability, bool) { return s.target.Capability() }
+
+// Cut implements [lab.Device].
+func (s *embeddedSwitch) Cut() error { return s.fleet.Cut(s) }
+
+// DialGNMIContext implements [authority.Device].
+func (s *embeddedSwitch) DialGNMIContext(ctx context.Context, address string) (net.Conn, error) {
+	return s.target.DialGNMIContext(ctx, address)
 }
 
 // Counters implements [lab.Device].

@@ -32,7 +32,17 @@ func (p *Panel) PlugDevice(spec lab.DeviceSpec, transmit func(port uint32, frame
 		}
 		ports[n] = c
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.devices[spec.Name] = spec.Ports
 	return ports, nil
+}
+
+// Ports returns the ports of a device that was plugged in.
+func (p *Panel) Ports(device string) []uint32 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.devices[device]
 }
 
 // Receive lets a frame arrive at a port.

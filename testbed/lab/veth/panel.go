@@ -44,11 +44,12 @@ type Panel struct {
 	own     *netns.Namespace
 	running sync.WaitGroup
 
-	mu     sync.Mutex
-	nodes  map[string]*netns.Namespace
-	guests []Guest
-	plugs  int
-	conns  []*afpacket.Conn
+	mu      sync.Mutex
+	nodes   map[string]*netns.Namespace
+	devices map[string][]uint32 // their ports
+	guests  []Guest
+	plugs   int
+	conns   []*afpacket.Conn
 }
 
 // NewPanel returns a panel that nothing is plugged into. The error is [netns.ErrNotPermitted] or [netns.ErrUnsupported] where there can be none.
@@ -63,7 +64,7 @@ func NewPanel(o Options) (*Panel, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Panel{o: o, own: own, nodes: map[string]*netns.Namespace{}}, nil
+	return &Panel{o: o, own: own, nodes: map[string]*netns.Namespace{}, devices: map[string][]uint32{}}, nil
 }
 
 // Close unplugs everything and lets all namespaces go.
