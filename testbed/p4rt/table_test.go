@@ -279,6 +279,12 @@ func TestDefaultEntry(t *testing.T) {
 	if got := f.ports(1, toTables, 1, 1, 1); !slices.Equal(got, []uint32{8}) {
 		t.Errorf("ports %v", got)
 	}
+	for _, table := range []string{"profile_table", "selector_table"} {
+		want := []*p4v1.Entity{f.entity(def(table, `action { action { action_id: $NoAction$ } } is_const: true`))}
+		if diff := cmp.Diff(want, f.read(f.entity(def(table, ""))), protocmp.Transform()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", table, diff)
+		}
+	}
 	if e := f.read(f.entity(def("exact_table", ""))); len(e) != 1 || !e[0].GetTableEntry().GetIsConst() {
 		t.Errorf("the const default entry is not const: %v", e)
 	}

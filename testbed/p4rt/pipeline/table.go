@@ -72,6 +72,11 @@ func (p *Pipeline) newTable(t *info.Table) *table {
 			}
 		}
 	}
+	// Section 9.1.3: the default entry of an indirect table is NoAction. bmv2's
+	// JSON does not say so.
+	if a, ok := t.Named("NoAction"); ok && t.Profile != nil && tab.initial.Action == nil {
+		tab.initial.Action = direct(&p4v1.Action{ActionId: a.ID})
+	}
 	tab.def = tab.initial
 	if err := tab.loadInitial(); err != nil {
 		p.opts.Log.Error("initial entries", "table", t.Name, "err", err)
