@@ -134,6 +134,8 @@ func TestGroups(t *testing.T) {
 		{"weights above the size of the selector", f.insert(group(2, "members { member_id: 1 weight: 13 }")), codes.ResourceExhausted},
 		{"max_size changes", f.modify(group(1, "max_size: 5")), codes.InvalidArgument},
 		{"watch port out of range", f.insert(group(2, `max_size: 4 members { member_id: 1 weight: 1 watch_port: "\x01\x00\x00\x00\x00" }`)), codes.InvalidArgument},
+		{"watch port that cannot be", f.insert(group(2, `max_size: 4 members { member_id: 1 weight: 1 watch_port: "\x02\x00" }`)), codes.InvalidArgument},
+		{"watch that cannot be", f.insert(group(2, `max_size: 4 members { member_id: 1 weight: 1 watch: -1 }`)), codes.InvalidArgument},
 	} {
 		if got := f.code(c.u); got != c.want {
 			t.Errorf("%s: got %v, want %v", c.name, got, c.want)
@@ -264,6 +266,8 @@ func TestOneShot(t *testing.T) {
 	}{
 		{"weight 0", f.insert(indirect("selector_table", 6, oneShot(shot(1, 0)))), codes.InvalidArgument},
 		{"action of another table", f.insert(indirect("selector_table", 6, oneShot(`action_profile_actions { action { action_id: $metered$ params { param_id: 1 value: "\x01" } } weight: 1 }`))), codes.InvalidArgument},
+		{"watch port that cannot be", f.insert(indirect("selector_table", 6, oneShot(`action_profile_actions { `+forwardAction(1)+` weight: 1 watch_port: "\x02\x00" }`))), codes.InvalidArgument},
+		{"watch that cannot be", f.insert(indirect("selector_table", 6, oneShot(`action_profile_actions { `+forwardAction(1)+` weight: 1 watch: 512 }`))), codes.InvalidArgument},
 		{"random", f.insert(indirect("selector_table", 6, oneShot(`action_selection_mode: RANDOM `+shot(1, 1)))), codes.Unimplemented},
 		{"size semantics of members", f.insert(indirect("selector_table", 6, oneShot(`size_semantics: SUM_OF_MEMBERS `+shot(1, 1)))), codes.Unimplemented},
 		{"more than the selector holds", f.insert(indirect("selector_table", 6, oneShot(shot(1, 15)))), codes.ResourceExhausted},
@@ -285,6 +289,43 @@ func TestOneShot(t *testing.T) {
 	f.apply(f.insert(member("paths", 1, forwardAction(1))))
 	if got := f.code(f.insert(text)); got != codes.InvalidArgument {
 		t.Errorf("action set beside a member: %v", got)
+	}
+}
+
+// Section 9.2.3: an action set takes no place beside the one that it replaces,
+// nor beside one that was deleted earlier in its batch.
+func TestOneShotTakesTheFreedPlace(t *testing.T) {
+	full := func(ways int) string { // of 16
+		return indirect("selector_table", 5, oneShot(shot(1, 16-ways)+shot(2, ways)))
+	}
+	for _, mode := range []p4v1.WriteRequest_Atomicity{p4v1.WriteRequest_CONTINUE_ON_ERROR, p4v1.WriteRequest_ROLLBACK_ON_ERROR} {
+		f, _ := start(t)
+		f.apply(f.insert(full(1)))
+		for _, c := range []struct {
+			name  string
+			batch []*p4v1.Update
+			want  []codes.Code
+		}{
+			{"replaced", []*p4v1.Update{f.modify(full(2))}, nil},
+			{"replaced twice", []*p4v1.Update{f.modify(full(3)), f.modify(full(4))}, nil},
+			{"deleted and inserted", []*p4v1.Update{f.delete(full(0)), f.insert(full(5))}, nil},
+			{"too large", []*p4v1.Update{f.modify(indirect("selector_table", 5, oneShot(shot(1, 17))))}, []codes.Code{codes.ResourceExhausted}},
+			{"deleted, and a member instead", []*p4v1.Update{f.delete(full(0)), f.insert(member("paths", 1, forwardAction(1)))}, nil},
+			{"and back", []*p4v1.Update{f.delete(member("paths", 1, "")), f.insert(full(6))}, nil},
+		} {
+			if got := f.outcomes(mode, c.batch...); !slices.Equal(got, c.want) {
+				t.Errorf("%v: %s: %v", mode, c.name, got)
+			}
+		}
+		// What is rolled back is counted as before.
+		f.outcomes(p4v1.WriteRequest_ROLLBACK_ON_ERROR, f.delete(full(0)), f.delete(full(0)))
+		f.outcomes(p4v1.WriteRequest_ROLLBACK_ON_ERROR, f.modify(full(7)), f.delete(exact(99, "")))
+		if got := f.code(f.insert(indirect("selector_table", 6, oneShot(shot(1, 1))))); got != codes.ResourceExhausted {
+			t.Errorf("%v: one more: %v", mode, got)
+		}
+		f.apply(f.modify(full(8)))
+		f.apply(f.delete(full(0)))
+		f.apply(f.insert(full(9)))
 	}
 }
 

@@ -76,6 +76,8 @@ func TestMulticastGroups(t *testing.T) {
 		{"replica without port", f.insert(multicast(6, `replicas { instance: 1 }`)), codes.InvalidArgument},
 		{"port 0", f.insert(multicast(6, `replicas { port: "\x00" }`)), codes.InvalidArgument},
 		{"port out of range", f.insert(multicast(6, `replicas { port: "\x01\x00\x00\x00\x00" }`)), codes.InvalidArgument},
+		{"port that cannot be", f.insert(multicast(6, `replicas { port: "\x02\x00" }`)), codes.InvalidArgument},
+		{"egress port that cannot be", f.insert(multicast(6, `replicas { egress_port: 512 }`)), codes.InvalidArgument},
 		{"instance out of range", f.insert(multicast(6, `replicas { port: "\x01" instance: 65536 }`)), codes.InvalidArgument},
 		{"port and instance twice", f.insert(multicast(6, `replicas { port: "\x01" instance: 1 } replicas { port: "\x00\x01" instance: 1 }`)), codes.InvalidArgument},
 		{"backup with the same port", f.insert(multicast(6, `replicas { port: "\x01" instance: 1 backup_replicas { port: "\x01" instance: 2 } }`)), codes.InvalidArgument},

@@ -73,7 +73,9 @@ func (pr *profile) plan(t *info.Table, s *p4v1.ActionProfileActionSet) (*actionS
 			}
 			wire.WatchKind = &p4v1.ActionProfileAction_WatchPort{WatchPort: bytestring.Canonical(w.WatchPort)}
 		case *p4v1.ActionProfileAction_Watch:
-			b.watch = uint32(w.Watch)
+			if b.watch, err = portNumber(w.Watch); err != nil {
+				fault(codes.InvalidArgument, "action %d: watch: %w", i, err)
+			}
 			wire.WatchKind = w
 		}
 		canonical.ActionProfileActions = append(canonical.ActionProfileActions, wire)
@@ -87,11 +89,15 @@ func (pr *profile) plan(t *info.Table, s *p4v1.ActionProfileActionSet) (*actionS
 	return out, errors.Join(faults...)
 }
 
-// realize makes the members and the group of a set.
-func (pr *profile) realize(s *actionSet) error {
-	size := pr.sizeOf(s.group.buckets)
-	if pr.Size > 0 && pr.used+size > pr.Size {
-		return refusal.New(codes.ResourceExhausted, "action profile %s: %d of %d in use, the set needs %d", pr.Name, pr.used, pr.Size, size)
+// realize makes the members and the group of a set, which takes the place of
+// another one unless that is nil.
+func (pr *profile) realize(s, old *actionSet) error {
+	size, used := pr.sizeOf(s.group.buckets), pr.used
+	if old != nil {
+		used -= pr.sizeOf(old.group.buckets)
+	}
+	if pr.Size > 0 && used+size > pr.Size {
+		return refusal.New(codes.ResourceExhausted, "action profile %s: %d of %d in use, the set needs %d", pr.Name, used, pr.Size, size)
 	}
 	for i, c := range s.calls {
 		h, err := pr.eng.AddMember(c)
@@ -106,15 +112,25 @@ func (pr *profile) realize(s *actionSet) error {
 		return errors.Join(code(err), pr.dropMembers(s))
 	}
 	s.group.handle = h
-	pr.sets.put(s, struct{}{})
-	pr.used += size
+	pr.enlist(s)
 	return nil
 }
 
-// drop frees the group and the members of a set that no entry uses any more.
-func (pr *profile) drop(s *actionSet) error {
+// enlist counts a set among those that entries use.
+func (pr *profile) enlist(s *actionSet) {
+	pr.sets.put(s, struct{}{})
+	pr.used += pr.sizeOf(s.group.buckets)
+}
+
+// retire no longer does. What the set has in the engine stays, for as long as
+// there is a way back.
+func (pr *profile) retire(s *actionSet) {
 	pr.sets.remove(s)
 	pr.used -= pr.sizeOf(s.group.buckets)
+}
+
+// free frees the group and the members of a set that is retired.
+func (pr *profile) free(s *actionSet) error {
 	if err := pr.eng.DeleteGroup(s.group.handle); err != nil {
 		return code(err)
 	}

@@ -278,7 +278,11 @@ func (pr *profile) newGroup(e *p4v1.ActionProfileGroup, old *group) (*group, err
 			b.watch = port
 			canonical.WatchKind = &p4v1.ActionProfileGroup_Member_WatchPort{WatchPort: bytestring.Canonical(w.WatchPort)}
 		case *p4v1.ActionProfileGroup_Member_Watch:
-			b.watch = uint32(w.Watch)
+			port, err := portNumber(w.Watch)
+			if err != nil {
+				fault(codes.InvalidArgument, "member %d: watch: %w", m.GetMemberId(), err)
+			}
+			b.watch = port
 			canonical.WatchKind = w
 		}
 		g.wire.Members = append(g.wire.Members, canonical)

@@ -17,16 +17,20 @@ const (
 	maxGroup   = 1<<15 - 1   // the rest of bit<16> mcast_grp is PI's, for clones
 	maxSession = 1<<15 - 1   // bmv2's clone session ids
 	sdnPortCPU = 0xffff_fffd // SDN_PORT_CPU
+	maxPort    = 1<<9 - 1    // v1model's PortId_t
 )
 
-// portOf reads a port number.
+// portOf reads the number of a port that there can be.
 func portOf(b []byte) (uint32, error) {
-	if err := bytestring.Check(b, 32); err != nil {
-		return 0, err
-	}
 	v, err := bytestring.Uint64(b)
+	if err == nil && v > maxPort && v != sdnPortCPU {
+		err = fmt.Errorf("%d is no port: %w", v, bytestring.ErrRange)
+	}
 	return uint32(v), err
 }
+
+// portNumber is the same for a port in the deprecated form of a number.
+func portNumber(n int32) (uint32, error) { return portOf(bytestring.FromUint64(uint64(uint32(n)))) }
 
 func (p *Pipeline) isDown(port uint32) bool { return p.down[port] }
 

@@ -119,7 +119,7 @@ func (t *table) insert(k info.Key, e *p4v1.TableEntry, j *journal) error {
 	if t.Size > 0 && int64(t.entries.len()) >= t.Size {
 		return refusal.New(codes.ResourceExhausted, "table %s is full with %d entries", t.Name, t.Size)
 	}
-	if err := t.realize(&target); err != nil {
+	if err := t.realize(&target, nil); err != nil {
 		return err
 	}
 	n := &entry{wire: t.canonical(k, e, target.wire), meter: e.GetMeterConfig(), set: target.set}
@@ -154,7 +154,7 @@ func (t *table) modify(k info.Key, e *p4v1.TableEntry, j *journal) error {
 		if target, err = t.target(e.GetAction()); err != nil {
 			return err
 		}
-		if err := t.realize(&target); err != nil {
+		if err := t.realize(&target, old.set); err != nil {
 			return err
 		}
 		n.wire, n.set = t.canonical(k, e, target.wire), target.set
@@ -182,7 +182,7 @@ func (t *table) modify(k info.Key, e *p4v1.TableEntry, j *journal) error {
 		return err
 	}
 	if n.set != old.set {
-		return j.release(func() error { return t.drop(old.set) })
+		return t.release(old.set, j)
 	}
 	return nil
 }
@@ -214,7 +214,7 @@ func (t *table) delete(k info.Key, j *journal) error {
 	if err := t.remove(k, old); err != nil {
 		return err
 	}
-	return j.release(func() error { return t.drop(old.set) })
+	return t.release(old.set, j)
 }
 
 // checkConst allows only what may be written to an entry of the program that
@@ -433,22 +433,38 @@ func (t *table) engineTarget(e *entry) (target, error) {
 	return t.target(e.wire.GetAction())
 }
 
-// realize makes the group of an action set.
-func (t *table) realize(to *target) error {
+// realize makes the group of an action set, which takes the place of another one
+// unless that is nil.
+func (t *table) realize(to *target, old *actionSet) error {
 	if to.set == nil {
 		return nil
 	}
-	if err := t.profile.realize(to.set); err != nil {
+	if err := t.profile.realize(to.set, old); err != nil {
 		return err
 	}
 	to.engine, to.group = to.set.group.handle, &to.set.group
 	return nil
 }
 
-// drop frees the group of an action set, if there is one.
+// drop gives up an action set that no entry has, if there is one.
 func (t *table) drop(set *actionSet) error {
 	if set == nil {
 		return nil
 	}
-	return t.profile.drop(set)
+	t.profile.retire(set)
+	return t.profile.free(set)
+}
+
+// release gives up an action set that an entry had, if there is one. Its place
+// in the selector is free at once; what it has in the engine goes when there is
+// no way back.
+func (t *table) release(set *actionSet, j *journal) error {
+	if set == nil {
+		return nil
+	}
+	t.profile.retire(set)
+	if j != nil {
+		j.undo(func() error { t.profile.enlist(set); return nil })
+	}
+	return j.release(func() error { return t.profile.free(set) })
 }
