@@ -79,7 +79,7 @@ func node(tunnels map[uint32]ovs.Tunnel, options ...geneve.OptionType) ovs.Node 
 	leaf := ethernet.MAC{2, 0, 0, 0, 1, 1}
 	return ovs.Node{
 		MAC:         ethernet.MAC{2, 0, 0, 0, 9, 1},
-		Addresses:   []netip.Prefix{netip.MustParsePrefix("10.0.0.9/24"), netip.MustParsePrefix("fd00::9/64")},
+		Addresses:   []netip.Addr{netip.MustParseAddr("10.0.0.9"), netip.MustParseAddr("fd00::9")},
 		Neighbors:   map[netip.Addr]ethernet.MAC{netip.MustParseAddr("10.0.0.1"): leaf, netip.MustParseAddr("fd00::1"): leaf},
 		TenantPorts: []uint32{vmOVS, redOVS},
 		Tunnels:     tunnels,

@@ -22,11 +22,11 @@ const UnderlayPort = 1
 type Node struct {
 	// MAC is that of the underlay port.
 	MAC ethernet.MAC
-	// Addresses are the provider addresses, at most one for each family, with
-	// the length of the prefix that the underlay has.
-	Addresses []netip.Prefix
-	// Neighbors say which MACs stand for which provider addresses: Open vSwitch
-	// would ask for them by ARP, to which the NVEs of this project do not answer.
+	// Addresses are the provider addresses, at most one for each family.
+	Addresses []netip.Addr
+	// Neighbors say to which MACs the ways to other provider addresses lead. Open
+	// vSwitch would ask for them by ARP, to which the devices of this project do
+	// not answer.
 	Neighbors map[netip.Addr]ethernet.MAC
 	// Tunnels are ports of the overlay, by number, 1 to 255.
 	Tunnels map[uint32]Tunnel
@@ -82,17 +82,19 @@ func (s *Switch) configure(ctx context.Context) error {
 	}
 	for _, a := range n.Addresses {
 		command := "netdev-dummy/ip4addr"
-		if a.Addr().Is6() {
+		if a.Is6() {
 			command = "netdev-dummy/ip6addr"
 		}
-		if _, err := s.Appctl(ctx, command, Underlay, a.String()); err != nil {
-			return err
-		}
-		if _, err := s.Appctl(ctx, "ovs/route/add", a.Masked().String(), Underlay); err != nil {
+		// Open vSwitch takes an address of its own for the source only of what it
+		// can reach without a router, which is thus everything.
+		if _, err := s.Appctl(ctx, command, Underlay, a.String()+"/0"); err != nil {
 			return err
 		}
 	}
 	for _, a := range slices.SortedFunc(maps.Keys(n.Neighbors), netip.Addr.Compare) {
+		if _, err := s.Appctl(ctx, "ovs/route/add", host(a), Underlay); err != nil {
+			return err
+		}
 		if _, err := s.Appctl(ctx, "tnl/neigh/set", Underlay, a.String(), n.Neighbors[a].String()); err != nil {
 			return err
 		}
@@ -115,6 +117,8 @@ func (s *Switch) configure(ctx context.Context) error {
 	}
 	return s.SetFlows(ctx)
 }
+
+func host(a netip.Addr) string { return netip.PrefixFrom(a, a.BitLen()).String() }
 
 func bridge(name string, settings ...string) []string {
 	return append([]string{"--", "add-br", name, "--", "set", "bridge", name, "datapath_type=dummy", "fail-mode=secure"}, settings...)

@@ -33,7 +33,7 @@ func TestNodeIsChecked(t *testing.T) {
 func start(t *testing.T) *Switch {
 	t.Helper()
 	peer.Require(t, "ovs-vswitchd", "openvswitch-switch")
-	s, err := Start(t.Context(), Node{Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.9/24")}, TenantPorts: []uint32{256}}, Options{})
+	s, err := Start(t.Context(), Node{Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.9")}, TenantPorts: []uint32{256}}, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
