@@ -78,9 +78,16 @@ func (c *compiler) leftOut(i int, chosen set) LeftOut {
 	with := c.beside(i, chosen)
 	keep := make([]bool, len(c.list))
 	for x := range keep {
-		keep[x] = c.list[x].need == 0 // with has what is needed and matters
+		keep[x] = c.list[x].need == 0 // with has what is needed
 	}
 	c.spare(keep, with|1<<i)
+	// Of the required options, those that these rules are about.
+	p := c.problem(func(x int) bool { return keep[x] })
+	for j := range with.all {
+		if without := with &^ (1 << j); !p.exists(without | 1<<i) {
+			with = without
+		}
+	}
 	for j := range with.all {
 		out.With = append(out.With, c.options[j].Name)
 	}
@@ -97,23 +104,15 @@ func (c *compiler) alone(x, i int) bool {
 	return !c.problem(func(y int) bool { return x == y }).exists(1 << i)
 }
 
-// beside returns options of chosen with which option i cannot be in one layout, none of which can be spared. The least valuable are spared first.
+// beside returns the required options, and of the others of chosen those with which option i cannot be in one layout, none of which can be
+// spared. The least valuable are spared first.
 func (c *compiler) beside(i int, chosen set) set {
 	p := c.problem(func(int) bool { return true })
 	var others []int
-	for j := range chosen.all {
+	for j := range (chosen &^ c.need()).all {
 		others = append(others, j)
 	}
-	need := c.need()
-	slices.SortStableFunc(others, func(a, b int) int {
-		if need.has(a) != need.has(b) {
-			if need.has(b) {
-				return -1
-			}
-			return 1
-		}
-		return c.values[a] - c.values[b]
-	})
+	slices.SortStableFunc(others, func(a, b int) int { return c.values[a] - c.values[b] })
 	with := chosen
 	for _, j := range others {
 		if !p.exists(with&^(1<<j) | 1<<i) {

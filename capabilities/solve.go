@@ -243,7 +243,7 @@ func Solve(sender, receiver Capability, path Path, wanted Wanted) (Layout, Expla
 	if path.MTU > 0 {
 		why.TenantMTU = max(0, int(path.MTU)-why.Overhead)
 	}
-	why.Notes = notes(sender, receiver, path, layout)
+	why.Notes = append(notes(sender, receiver, path, layout), c.pools(chosen)...)
 	return layout, why
 }
 
@@ -273,6 +273,24 @@ func (c *compiler) layout(order []int) Layout {
 // the outer IP header (RFC 8926 §4.4.1).
 func overhead(path Path) int {
 	return 14 + path.Encapsulation.headerBytes() + path.Underlay.headerBytes()
+}
+
+// pools says how much of the pools of words is taken by the options of chosen.
+func (c *compiler) pools(chosen set) []string {
+	var out []string
+	for _, k := range c.list {
+		if !strings.Contains(k.rule.Leaf, ".pools[") {
+			continue
+		}
+		used := 0
+		for i := range chosen.all {
+			used += k.cost[i]
+		}
+		if used > 0 {
+			out = append(out, fmt.Sprintf("%s uses %d of the %d words of its pool (%s)", k.rule.Device, used, k.room, k.rule.Leaf))
+		}
+	}
+	return out
 }
 
 func notes(sender, receiver Capability, path Path, l Layout) []string {
