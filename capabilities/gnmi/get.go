@@ -6,13 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-
-	"github.com/keyway-nve/keyway/proto/yang"
 )
 
 // Get implements the RPC: for each path one notification, or one for each target if the target is "*". In JSON, what stands at the path is
@@ -164,20 +163,30 @@ func prefixFor(requested *gpb.Path, target string) *gpb.Path {
 	return &gpb.Path{Origin: requested.GetOrigin(), Target: target}
 }
 
-// Set implements the RPC, and refuses: a capability is what a device is, and none of its leaves can be written.
+// Set implements the RPC, and refuses: a capability is what a device is, and none of its leaves can be written. That is another answer
+// than that there is no such leaf (gNMI specification §3.4.7).
 func (s *Server) Set(_ context.Context, req *gpb.SetRequest) (*gpb.SetResponse, error) {
 	s.o.Log.Debug("gnmi", "rpc", "Set", "target", req.GetPrefix().GetTarget())
+	if _, err := s.target(req.GetPrefix()); err != nil {
+		return nil, err
+	}
 	paths := slices.Clone(req.GetDelete())
-	for _, u := range slices.Concat(req.GetUnionReplace(), req.GetReplace(), req.GetUpdate()) {
+	for _, u := range slices.Concat(req.GetReplace(), req.GetUpdate(), req.GetUnionReplace()) {
 		paths = append(paths, u.GetPath())
 	}
+	if len(paths) == 0 {
+		return nil, status.Error(codes.InvalidArgument, "the request has no path")
+	}
+	var readOnly []string
 	for _, p := range paths {
-		if _, err := resolve(req.GetPrefix(), p); err != nil {
-			if errors.Is(err, ErrUnknownPath) {
-				return nil, status.Error(codes.NotFound, err.Error())
-			}
+		resolved, err := resolve(req.GetPrefix(), p)
+		if errors.Is(err, ErrUnknownPath) {
+			return nil, status.Error(codes.NotFound, err.Error())
+		}
+		if err != nil {
 			return nil, pathStatus(err)
 		}
+		readOnly = append(readOnly, pathString(resolved[0].Elem))
 	}
-	return nil, status.Errorf(codes.InvalidArgument, "%s is state: no leaf of it can be written", yang.Module)
+	return nil, status.Errorf(codes.PermissionDenied, "%s: is state of the device, and cannot be written", strings.Join(readOnly, ", "))
 }

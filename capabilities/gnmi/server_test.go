@@ -189,10 +189,12 @@ func TestGetErrors(t *testing.T) {
 	}
 }
 
+// None of the model can be written: a path of the model is refused by name, another one does not exist.
 func TestSetIsRefused(t *testing.T) {
 	s := oneDevice(t)
 	for path, want := range map[string]codes.Code{
-		"/nve-capabilities/state/name":   codes.InvalidArgument,
+		"/nve-capabilities/state/name":   codes.PermissionDenied,
+		"/nve-capabilities":              codes.PermissionDenied,
 		"/nve-capabilities/state/colour": codes.NotFound,
 	} {
 		for _, req := range []*gpb.SetRequest{
@@ -201,9 +203,23 @@ func TestSetIsRefused(t *testing.T) {
 			{Replace: []*gpb.Update{{Path: parse(t, path)}}},
 			{UnionReplace: []*gpb.Update{{Path: parse(t, path)}}},
 		} {
-			if _, err := s.Set(t.Context(), req); status.Code(err) != want {
+			if _, err := s.Set(t.Context(), req); status.Code(err) != want || !strings.Contains(err.Error(), path) {
 				t.Errorf("%v: have %v, want %v", req, err, want)
 			}
+		}
+	}
+	name := &gpb.Update{Path: parse(t, "/nve-capabilities/state/name")}
+	for _, tc := range []struct {
+		name string
+		req  *gpb.SetRequest
+		want codes.Code
+	}{
+		{"nothing", &gpb.SetRequest{}, codes.InvalidArgument},
+		{"a path that no model could have", &gpb.SetRequest{Update: []*gpb.Update{{Path: &gpb.Path{Element: []string{"name"}}}}}, codes.InvalidArgument},
+		{"another device", &gpb.SetRequest{Prefix: &gpb.Path{Target: "other"}, Update: []*gpb.Update{name}}, codes.NotFound},
+	} {
+		if _, err := s.Set(t.Context(), tc.req); status.Code(err) != tc.want {
+			t.Errorf("%s: have %v, want %v", tc.name, err, tc.want)
 		}
 	}
 }
