@@ -83,6 +83,9 @@ type Step struct {
 // Everyone as the receiver of a Send stands for the broadcast address.
 const Everyone = "everyone"
 
+// Each as the sender and the receiver of a Send stands for every endpoint and each other one of its virtual network.
+const Each = "each"
+
 // Send sends UDP datagrams from one endpoint to another, or to everyone in its virtual network. Each carries a stream and a sequence number, so
 // that loss, duplication, reordering and changes are seen.
 type Send struct {
@@ -176,6 +179,8 @@ type Expect struct {
 	Delivered []Delivery
 	Tunnels   []TunnelExpectation
 	Messages  []MessageExpectation
+	// Quiet has no device drop or punt anything.
+	Quiet bool
 	// Counters and Authorities hold, by device or authority and counter, how much it rises.
 	Counters    map[string]map[string]Count
 	Authorities map[string]map[string]Count

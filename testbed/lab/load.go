@@ -1,6 +1,8 @@
 package lab
 
 import (
+	"maps"
+
 	"github.com/keyway-nve/keyway/controller/intent"
 	"github.com/keyway-nve/keyway/proto/manifest"
 )
@@ -30,6 +32,7 @@ func fromDocument(doc *manifest.Document) (*Lab, error) {
 	l := &Lab{}
 	doc.Decode(l)
 	l.Intent = cable(l.Intent, l.Topology.Wires)
+	l.expand()
 	if len(l.Authorities) == 0 {
 		nva := Authority{Name: DefaultAuthority}
 		for _, d := range l.Intent.Devices {
@@ -42,6 +45,46 @@ func fromDocument(doc *manifest.Document) (*Lab, error) {
 		return nil, err
 	}
 	return l, nil
+}
+
+// expand writes out what the scenario has words for.
+func (l *Lab) expand() {
+	for i := range l.Scenario {
+		s := &l.Scenario[i]
+		s.Send, s.While = l.each(s.Send), l.each(s.While)
+		if !s.Expect.Quiet {
+			continue
+		}
+		counters := make(map[string]map[string]Count)
+		for _, d := range l.Intent.Devices {
+			counters[d.Name] = map[string]Count{"drops": {}, "punts": {}}
+			if d.Role == intent.RoleTransit {
+				delete(counters[d.Name], "punts") // it has no reason to
+			}
+			maps.Copy(counters[d.Name], s.Expect.Counters[d.Name])
+		}
+		s.Expect.Counters = counters
+	}
+}
+
+// each puts all pairs of endpoints in place of [Each].
+func (l *Lab) each(list []Send) []Send {
+	var out []Send
+	for _, x := range list {
+		if x.From != Each || x.To != Each {
+			out = append(out, x)
+			continue
+		}
+		for _, from := range l.Intent.Endpoints {
+			for _, to := range l.Intent.Endpoints {
+				if from.Name != to.Name && from.VirtualNetwork == to.VirtualNetwork {
+					x.From, x.To = from.Name, to.Name
+					out = append(out, x)
+				}
+			}
+		}
+	}
+	return out
 }
 
 // check reports what is wrong with a lab whose parts were decoded. The scenario is checked against the truth as it will be at each step.
