@@ -60,7 +60,7 @@ func TestIndependentClient(t *testing.T) {
 		{"get", []string{"-get", "-proto", `path: <` + role + `> encoding: JSON_IETF`}, false, []string{`json_ietf_val:  "\"OFFLOAD\""`}},
 		{"get in its default encoding", []string{"-get", "-proto", `path: <` + role + `>`}, false, []string{`json_val:  "\"OFFLOAD\""`}},
 		{"get what is not there", []string{"-get", "-proto", `path: <elem: <name: "interfaces">>`}, true, []string{"Unimplemented", "/interfaces: no such node in the model"}},
-		{"set", []string{"-set", "-proto", `delete: <` + role + `>`}, true, []string{"InvalidArgument", "no leaf of it can be written"}},
+		{"set", []string{"-set", "-proto", `delete: <` + role + `>`}, true, []string{"PermissionDenied", "cannot be written"}},
 		{"once", []string{"-t", "nic", "-q", "/nve-capabilities/directions/direction[direction=RECEIVE]/limits", "-dt", "s"}, false, []string{"nic/nve-capabilities/directions/direction/RECEIVE/limits/limit/ANY/state/max-bytes, {Deprecated TypedValue_JsonVal 48}"}},
 		{"once of an unknown target", []string{"-t", "other", "-q", "/"}, true, []string{"NotFound", "no such target"}},
 	} {
