@@ -60,6 +60,20 @@ func (t *tally) add(o tally) {
 	t.counters += o.counters
 }
 
+// count adds a step.
+func (t *tally) count(st step, a answer) {
+	switch {
+	case st.write != nil:
+		t.updates++
+	case st.in != nil || st.out != nil:
+		t.packets++
+	}
+	t.entities += len(a.entities)
+	t.out += len(a.frames)
+	t.punted += len(a.punted)
+	t.digests += len(a.digested)
+}
+
 func (t tally) String() string {
 	return fmt.Sprintf("%d updates, %d entities read back, %d packets in, %d out, %d packet-ins, %d digests, %d counters", t.updates, t.entities, t.packets, t.out, t.punted, t.digests, t.counters)
 }
@@ -67,35 +81,44 @@ func (t tally) String() string {
 // maxFaults is how many differences are told of one case.
 const maxFaults = 10
 
-// testCase is one fabric, of which one device is there twice.
-type testCase struct {
+// pair is two switches that are told the same.
+type pair struct {
 	t      *testing.T
 	r      *rand.Rand
-	in     *intent.Intent
-	device intent.Device
 	sides  [2]*side // the embedded target and bmv2
 	draw   entries
-	pool   []frame // packets that make sense to the device
+	timed  int // entries that time out at once
 	faults int
 	tally  tally
-	loads  map[intent.Role]func() (*p4.Program, error)
+	// record, unless nil, takes each step with what bmv2 made of it.
+	record func(step, answer)
 }
 
-func newCase(t *testing.T, bmv2 simpleswitch.Program, seed uint64) *testCase {
-	r := rand.New(rand.NewPCG(seed, 0))
-	in := fabric(t, r)
-	c := &testCase{
-		t: t, r: r, in: in, device: in.Devices[r.IntN(len(in.Devices))],
-		sides: [2]*side{embedded(t), reference(t, bmv2)},
-		loads: map[intent.Role]func() (*p4.Program, error){intent.RoleNVE: p4.NVE, intent.RoleTransit: p4.Transit},
+// do takes a step on both sides, and what only one has accepted back.
+func (c *pair) do(st step) (a [2]answer) {
+	c.t.Helper()
+	for i := range 2 {
+		a[i] = c.sides[i].do(c.t, c.draw.info, st, a[1-i])
 	}
-	if chance(r, 25) {
-		c.device = in.Devices[len(in.Devices)-1] // the spine
+	if st.told {
+		a[0] = c.sides[0].do(c.t, c.draw.info, st, a[1])
 	}
-	return c
+	for _, d := range st.differences(a[0], a[1]) {
+		c.fault("%v: %s", st, d)
+	}
+	for i, s := range c.sides {
+		if st.write == nil {
+			break
+		}
+		s.undo(c.t, st, a[i], a[1-i])
+	}
+	if c.record != nil {
+		c.record(st, a[1])
+	}
+	return a
 }
 
-func (c *testCase) fault(format string, args ...any) {
+func (c *pair) fault(format string, args ...any) {
 	c.t.Helper()
 	if c.faults++; c.faults <= maxFaults {
 		c.t.Errorf(format, args...)
@@ -103,6 +126,29 @@ func (c *testCase) fault(format string, args ...any) {
 	if c.faults > 10*maxFaults {
 		c.t.FailNow()
 	}
+}
+
+// testCase is one fabric, of which one device is there twice.
+type testCase struct {
+	pair
+	in     *intent.Intent
+	device intent.Device
+	pool   []frame // packets that make sense to the device
+	loads  map[intent.Role]func() (*p4.Program, error)
+}
+
+func newCase(t *testing.T, bmv2 simpleswitch.Program, seed uint64) *testCase {
+	r := rand.New(rand.NewPCG(seed, 0))
+	in := fabric(t, r)
+	c := &testCase{
+		pair: pair{t: t, r: r, sides: [2]*side{embedded(t), reference(t, bmv2)}},
+		in:   in, device: in.Devices[r.IntN(len(in.Devices))],
+		loads: map[intent.Role]func() (*p4.Program, error){intent.RoleNVE: p4.NVE, intent.RoleTransit: p4.Transit},
+	}
+	if chance(r, 25) {
+		c.device = in.Devices[len(in.Devices)-1] // the spine
+	}
+	return c
 }
 
 // rendered is what a device should hold, in the order of the planner.

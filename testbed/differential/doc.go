@@ -1,9 +1,11 @@
 // Package differential compares the embedded target with bmv2: the same
 // programs, entries and packets, drawn at random, must have the same outcome.
-// It has tests only, which need simple_switch_grpc on PATH. What a seed draws is
-// always the same:
+// It has tests only. Two of them need simple_switch_grpc on PATH; what a seed
+// draws is always the same:
 //
 //	go test ./testbed/differential -run BMv2 -v -args -seed 1 -cases 100
+//
+// # This project's programs
 //
 // A case is a fabric with its entries as the controller renders them, of which
 // one device is there twice. Both get entries, counters, meters and groups that
@@ -13,12 +15,27 @@
 // or broken. What leaves by which port, packet-ins, digests and all counters
 // must be the same, byte by byte. The programs' clock stands still at 0 in both.
 //
+// # Corner programs
+//
+// Each program of testdata was written for one corner of v1model; its first
+// lines say which. A case draws entries, members, groups and sessions from its
+// P4Info and packets from its parser, and changes what entries do between them.
+//
+// What bmv2 answered to one case of each is recorded in testdata/*.golden, a
+// step a line. TestCornersAsRecorded has the embedded target take the same steps
+// and needs no bmv2. The files are made anew, where bmv2 is, by
+//
+//	go test ./testbed/differential -run CornersAgainstBMv2 -args -update -cases 1
+//
 // # What is not compared
 //
 // bmv2 has no way to read registers, and is not asked for what it does not
 // implement: atomic batches, value sets, wildcard writes. Meters are set to
-// rates that no test reaches, since their clock is real. Digests are compared as
-// sets, since how they are put into lists depends on time.
+// rates that no test reaches, since their clock is real, or to bursts without a
+// rate. Digests and notifications are compared as sets, since how they are put
+// into lists depends on time. Of a random number only the range is known. Which
+// member of a group with weights a packet takes is left open by P4Runtime; with
+// equal weights it is compared.
 //
 // # Where bmv2 is on its own
 //
@@ -42,12 +59,34 @@
 //   - looks at no filter of a read but the match;
 //   - sends packet-outs whose metadata is not there, not known or there twice;
 //   - does not tell is_const, of which its version of P4Runtime does not know;
-//   - tells the bytes of counters that are of packets only;
+//   - tells bytes and packets of counters that are of one of them only;
 //   - gives back meter rates a little smaller, unless they are binary fractions of
 //     a packet a microsecond;
+//   - answers UNKNOWN or NOT_FOUND to writes of constant entries, which are
+//     PERMISSION_DENIED (section 9.1.4), and does not read them; p4c makes
+//     entries that are only initial constant for both;
+//   - answers INVALID_ARGUMENT to writes of the default entry of an indirect
+//     table, which is constant (section 9.1.3), and reads it without an action;
+//   - answers INVALID_ARGUMENT to a member or group that is not there, which is
+//     NOT_FOUND (section 9.1.2), and UNKNOWN to the deletion of one in use;
+//   - reads a member as often as it is heavy in some group;
+//   - reads a range that is all there is of a field, where it is to be left out;
+//   - cannot read entries of a table whose key is taken under a mask, of which it
+//     keeps other bits than it was given;
+//   - takes an idle timeout of a default entry, and notifies without metadata;
+//   - gives an entry without a meter configuration that of another that was
+//     deleted before;
+//   - does not implement clone sessions that cut packets short.
+//
+// In the data plane, where v1model or P4_16 says what is to be done, or leaves
+// it open, and nothing that is drawn leads, bmv2
+//
 //   - reads from a header that is not there what an earlier packet left in it,
-//     which P4 leaves open and where the embedded target reads zeros; so no row
-//     that is drawn leads there, as none that the controller writes does;
-//   - crashes when a program indexes a register beyond its end, so no entry that
-//     is drawn leads there.
+//     where the embedded target reads zeros;
+//   - reads and writes other memory, or crashes, when a program indexes a register
+//     or counter beyond its end;
+//   - ends when the format of a log_msg begins with a value;
+//   - refuses a parser that selects by lastIndex, which p4c writes as an
+//     expression; so does the embedded target;
+//   - drops frames of no bytes before the program sees them.
 package differential

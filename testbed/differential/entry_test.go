@@ -1,6 +1,8 @@
 package differential
 
 import (
+	"bytes"
+	"cmp"
 	"math/rand/v2"
 	"slices"
 
@@ -15,6 +17,11 @@ type entries struct {
 	r    *rand.Rand
 	info *p4configv1.P4Info
 	have []*p4v1.Entity // that both sides have taken
+	// known has the values that keys were given, by the field's name, for
+	// packets that should hit.
+	known map[string][][]byte
+	// members and groups are those of each action profile.
+	members, groups map[uint32][]uint32
 }
 
 // value draws a canonical value of some width. What is an index of registers
@@ -78,6 +85,45 @@ func leading(v []byte, width, n int32) (value, mask []byte) {
 	return bytestring.Canonical(value), bytestring.Canonical(mask)
 }
 
+// under returns a value and a mask, canonical, without the bits of the value
+// that the mask does not have.
+func under(v, mask []byte) (value, m []byte) {
+	n := max(len(v), len(mask))
+	x, y := make([]byte, n), make([]byte, n)
+	copy(x[n-len(v):], v)
+	copy(y[n-len(mask):], mask)
+	for i := range x {
+		x[i] &= y[i]
+	}
+	return bytestring.Canonical(x), bytestring.Canonical(y)
+}
+
+// span returns a range that has v in it, or nil for all that there is.
+func (e *entries) span(v []byte, width int32) (low, high []byte) {
+	less := func(a, b []byte) bool { return cmp.Or(cmp.Compare(len(a), len(b)), bytes.Compare(a, b)) < 0 }
+	low, high = v, v
+	if x := e.value(width, ""); chance(e.r, 70) && less(x, v) {
+		low = x
+	}
+	if x := e.value(width, ""); chance(e.r, 70) && less(v, x) {
+		high = x
+	}
+	if low[0] == 0 && bytes.Equal(high, highest(width)) {
+		return nil, nil
+	}
+	return low, high
+}
+
+// highest returns the largest value of a width.
+func highest(width int32) []byte {
+	b := tooWide(width)
+	b[0]--
+	for i := range b[1:] {
+		b[i+1] = 0xff
+	}
+	return bytestring.Canonical(b)
+}
+
 // match draws a field of a key, or nil where it does not matter.
 func (e *entries) match(f *p4configv1.MatchField) *p4v1.FieldMatch {
 	m := &p4v1.FieldMatch{FieldId: f.GetId()}
@@ -88,6 +134,9 @@ func (e *entries) match(f *p4configv1.MatchField) *p4v1.FieldMatch {
 		return m
 	}
 	v, w := e.value(f.GetBitwidth(), f.GetName()), f.GetBitwidth()
+	if e.known != nil {
+		e.known[f.GetName()] = append(e.known[f.GetName()], v)
+	}
 	switch f.GetMatchType() {
 	case p4configv1.MatchField_EXACT:
 		m.FieldMatchType = &p4v1.FieldMatch_Exact_{Exact: &p4v1.FieldMatch_Exact{Value: v}}
@@ -104,6 +153,11 @@ func (e *entries) match(f *p4configv1.MatchField) *p4v1.FieldMatch {
 			return nil
 		}
 		v, mask := leading(v, w, n)
+		if e.known != nil && chance(e.r, 40) {
+			if v, mask = under(v, e.value(w, "")); mask[0] == 0 {
+				return nil
+			}
+		}
 		m.FieldMatchType = &p4v1.FieldMatch_Ternary_{Ternary: &p4v1.FieldMatch_Ternary{Value: v, Mask: mask}}
 	case p4configv1.MatchField_OPTIONAL:
 		if chance(e.r, 50) {
@@ -111,12 +165,32 @@ func (e *entries) match(f *p4configv1.MatchField) *p4v1.FieldMatch {
 		}
 		m.FieldMatchType = &p4v1.FieldMatch_Optional_{Optional: &p4v1.FieldMatch_Optional{Value: v}}
 	case p4configv1.MatchField_RANGE:
-		m.FieldMatchType = &p4v1.FieldMatch_Range_{Range: &p4v1.FieldMatch_Range{Low: []byte{0}, High: append([]byte{1}, make([]byte, (w-1)/8)...)}}
+		low, high := []byte{0}, append([]byte{1}, make([]byte, (w-1)/8)...)
+		if e.known != nil {
+			low, high = e.span(v, w)
+		}
+		if low == nil {
+			return nil
+		}
+		m.FieldMatchType = &p4v1.FieldMatch_Range_{Range: &p4v1.FieldMatch_Range{Low: low, High: high}}
 	}
 	return m
 }
 
+// action draws what an entry, or a default, may do.
 func (e *entries) action(t *p4configv1.Table, scope p4configv1.ActionRef_Scope) *p4v1.TableAction {
+	if p := t.GetImplementationId(); p != 0 {
+		return e.indirect(t, p)
+	}
+	a := e.direct(t, scope)
+	if a == nil {
+		return nil
+	}
+	return &p4v1.TableAction{Type: &p4v1.TableAction_Action{Action: a}}
+}
+
+// direct draws an action of a table but for those of some scope.
+func (e *entries) direct(t *p4configv1.Table, scope p4configv1.ActionRef_Scope) *p4v1.Action {
 	refs := slices.DeleteFunc(slices.Clone(t.GetActionRefs()), func(r *p4configv1.ActionRef) bool { return r.GetScope() == scope })
 	if len(refs) == 0 {
 		return nil
@@ -125,7 +199,7 @@ func (e *entries) action(t *p4configv1.Table, scope p4configv1.ActionRef_Scope) 
 	for _, p := range e.actionOf(a.GetActionId()).GetParams() {
 		a.Params = append(a.Params, &p4v1.Action_Param{ParamId: p.GetId(), Value: e.value(p.GetBitwidth(), p.GetName())})
 	}
-	return &p4v1.TableAction{Type: &p4v1.TableAction_Action{Action: a}}
+	return a
 }
 
 func (e *entries) actionOf(id uint32) *p4configv1.Action {
@@ -146,6 +220,10 @@ func (e *entries) table(id uint32) *p4configv1.Table {
 	return nil
 }
 
+// masked tells which table's key is taken under a mask: PI cannot read its
+// entries, which bmv2 keeps without the other bits.
+func masked(t *p4configv1.Table) bool { return t.GetPreamble().GetAlias() == "expression_table" }
+
 func prioritized(t *p4configv1.Table) bool {
 	return slices.ContainsFunc(t.GetMatchFields(), func(f *p4configv1.MatchField) bool {
 		switch f.GetMatchType() {
@@ -159,7 +237,7 @@ func prioritized(t *p4configv1.Table) bool {
 // entry draws a valid entry, or nil for tables that take none.
 func (e *entries) entry() *p4v1.TableEntry {
 	t := e.info.GetTables()[e.r.IntN(len(e.info.GetTables()))]
-	if t.GetIsConstTable() || len(t.GetMatchFields()) == 0 {
+	if t.GetIsConstTable() || t.GetHasInitialEntries() || len(t.GetMatchFields()) == 0 {
 		return nil
 	}
 	te := &p4v1.TableEntry{TableId: t.GetPreamble().GetId()}
@@ -175,272 +253,26 @@ func (e *entries) entry() *p4v1.TableEntry {
 	if te.Action == nil {
 		return nil
 	}
+	if t.GetIdleTimeoutBehavior() == p4configv1.Table_NOTIFY_CONTROL && chance(e.r, 50) {
+		te.IdleTimeoutNs = 1e9 * (3600 + e.r.Int64N(1000))
+	}
+	for _, m := range e.info.GetDirectMeters() {
+		// Always one: bmv2 gives an entry that has none that of one deleted before.
+		if m.GetDirectTableId() == te.GetTableId() {
+			te.MeterConfig = e.rates()
+		}
+	}
 	return te
 }
 
-func tableEntity(te *p4v1.TableEntry) *p4v1.Entity {
-	return &p4v1.Entity{Entity: &p4v1.Entity_TableEntry{TableEntry: te}}
-}
-
-func groupEntity(g *p4v1.MulticastGroupEntry) *p4v1.Entity {
-	return &p4v1.Entity{Entity: &p4v1.Entity_PacketReplicationEngineEntry{PacketReplicationEngineEntry: &p4v1.PacketReplicationEngineEntry{
-		Type: &p4v1.PacketReplicationEngineEntry_MulticastGroupEntry{MulticastGroupEntry: g},
-	}}}
-}
-
-// mutation makes a valid insert of an entry something else. It reports false if
-// the entry does not have what it is about.
-type mutation struct {
-	name  string
-	apply func(e *entries, u *p4v1.Update, te *p4v1.TableEntry) bool
-}
-
-// matchOf returns a field of some type of the key.
-func matchOf[M any](e *entries, te *p4v1.TableEntry) (*p4v1.FieldMatch, M) {
-	for _, i := range e.r.Perm(len(te.GetMatch())) {
-		if m, ok := any(te.GetMatch()[i].GetFieldMatchType()).(M); ok {
-			return te.GetMatch()[i], m
-		}
+// rates draws a meter that no test reaches or, where the clock stands still for
+// it, one whose bursts are all there ever is.
+func (e *entries) rates() *p4v1.MeterConfig {
+	if e.known != nil && chance(e.r, 60) {
+		return &p4v1.MeterConfig{Cburst: 1 + e.r.Int64N(4), Pburst: 4 + e.r.Int64N(4)}
 	}
-	var zero M
-	return nil, zero
-}
-
-func (e *entries) width(te *p4v1.TableEntry, field uint32) int32 {
-	for _, f := range e.table(te.GetTableId()).GetMatchFields() {
-		if f.GetId() == field {
-			return f.GetBitwidth()
-		}
-	}
-	return 0
-}
-
-// tooWide returns a value of one bit more than there is room for.
-func tooWide(width int32) []byte {
-	b := make([]byte, width/8+1)
-	b[0] = 1 << (width % 8)
-	return b
-}
-
-func param(e *entries, te *p4v1.TableEntry) *p4v1.Action_Param {
-	ps := te.GetAction().GetAction().GetParams()
-	if len(ps) == 0 {
-		return nil
-	}
-	return ps[e.r.IntN(len(ps))]
-}
-
-func mutations() []mutation {
-	type (
-		exact   = *p4v1.FieldMatch_Exact_
-		lpm     = *p4v1.FieldMatch_Lpm
-		ternary = *p4v1.FieldMatch_Ternary_
-	)
-	onExact := func(change func(e *entries, width int32, m *p4v1.FieldMatch_Exact)) func(*entries, *p4v1.Update, *p4v1.TableEntry) bool {
-		return func(e *entries, _ *p4v1.Update, te *p4v1.TableEntry) bool {
-			f, m := matchOf[exact](e, te)
-			if f != nil {
-				change(e, e.width(te, f.GetFieldId()), m.Exact)
-			}
-			return f != nil
-		}
-	}
-	onParam := func(change func(e *entries, width int32, p *p4v1.Action_Param)) func(*entries, *p4v1.Update, *p4v1.TableEntry) bool {
-		return func(e *entries, _ *p4v1.Update, te *p4v1.TableEntry) bool {
-			p := param(e, te)
-			if p == nil {
-				return false
-			}
-			for _, x := range e.actionOf(te.GetAction().GetAction().GetActionId()).GetParams() {
-				if x.GetId() == p.GetParamId() {
-					change(e, x.GetBitwidth(), p)
-				}
-			}
-			return true
-		}
-	}
-	always := func(change func(e *entries, u *p4v1.Update, te *p4v1.TableEntry)) func(*entries, *p4v1.Update, *p4v1.TableEntry) bool {
-		return func(e *entries, u *p4v1.Update, te *p4v1.TableEntry) bool {
-			change(e, u, te)
-			return true
-		}
-	}
-	return []mutation{
-		{"key: leading zero", onExact(func(_ *entries, _ int32, m *p4v1.FieldMatch_Exact) { m.Value = append([]byte{0}, m.Value...) })},
-		{"key: too wide", onExact(func(_ *entries, w int32, m *p4v1.FieldMatch_Exact) { m.Value = tooWide(w) })},
-		{"key: empty", onExact(func(_ *entries, _ int32, m *p4v1.FieldMatch_Exact) { m.Value = nil })},
-		{"key: field missing", func(_ *entries, _ *p4v1.Update, te *p4v1.TableEntry) bool {
-			i := slices.IndexFunc(te.Match, func(m *p4v1.FieldMatch) bool { return m.GetExact() != nil })
-			if i >= 0 {
-				te.Match = slices.Delete(te.Match, i, i+1)
-			}
-			return i >= 0
-		}},
-		{"key: field twice", func(_ *entries, _ *p4v1.Update, te *p4v1.TableEntry) bool {
-			if len(te.Match) == 0 {
-				return false
-			}
-			te.Match = append(te.Match, te.Match[0])
-			return true
-		}},
-		{"key: unknown field", always(func(_ *entries, _ *p4v1.Update, te *p4v1.TableEntry) {
-			te.Match = append(te.Match, &p4v1.FieldMatch{FieldId: 99, FieldMatchType: &p4v1.FieldMatch_Exact_{Exact: &p4v1.FieldMatch_Exact{Value: []byte{1}}}})
-		})},
-		{"key: other kind of match", func(e *entries, _ *p4v1.Update, te *p4v1.TableEntry) bool {
-			f, m := matchOf[exact](e, te)
-			if f != nil {
-				f.FieldMatchType = &p4v1.FieldMatch_Lpm{Lpm: &p4v1.FieldMatch_LPM{Value: m.Exact.GetValue(), PrefixLen: e.width(te, f.GetFieldId())}}
-			}
-			return f != nil
-		}},
-		{"key: no kind of match", func(e *entries, _ *p4v1.Update, te *p4v1.TableEntry) bool {
-			if len(te.Match) == 0 {
-				return false
-			}
-			te.Match[e.r.IntN(len(te.Match))].FieldMatchType = nil
-			return true
-		}},
-		{"key: ternary with mask 0", func(e *entries, _ *p4v1.Update, te *p4v1.TableEntry) bool {
-			f, m := matchOf[ternary](e, te)
-			if f != nil {
-				m.Ternary.Value, m.Ternary.Mask = []byte{0}, []byte{0}
-			}
-			return f != nil
-		}},
-		{"key: ternary with bits outside the mask", func(e *entries, _ *p4v1.Update, te *p4v1.TableEntry) bool {
-			f, m := matchOf[ternary](e, te)
-			if f == nil || e.width(te, f.GetFieldId()) < 2 {
-				return false
-			}
-			m.Ternary.Value, m.Ternary.Mask = []byte{3}, []byte{2}
-			return true
-		}},
-		{"key: ternary mask too wide", func(e *entries, _ *p4v1.Update, te *p4v1.TableEntry) bool {
-			f, m := matchOf[ternary](e, te)
-			if f != nil {
-				m.Ternary.Mask = tooWide(e.width(te, f.GetFieldId()))
-			}
-			return f != nil
-		}},
-		{"key: prefix length 0", func(e *entries, _ *p4v1.Update, te *p4v1.TableEntry) bool {
-			f, m := matchOf[lpm](e, te)
-			if f != nil {
-				m.Lpm.Value, m.Lpm.PrefixLen = []byte{0}, 0
-			}
-			return f != nil
-		}},
-		{"key: prefix too long", func(e *entries, _ *p4v1.Update, te *p4v1.TableEntry) bool {
-			f, m := matchOf[lpm](e, te)
-			if f != nil {
-				m.Lpm.PrefixLen = e.width(te, f.GetFieldId()) + 1
-			}
-			return f != nil
-		}},
-		{"key: prefix negative", func(e *entries, _ *p4v1.Update, te *p4v1.TableEntry) bool {
-			f, m := matchOf[lpm](e, te)
-			if f != nil {
-				m.Lpm.PrefixLen = -1
-			}
-			return f != nil
-		}},
-		{"key: bits beyond the prefix", func(e *entries, _ *p4v1.Update, te *p4v1.TableEntry) bool {
-			f, m := matchOf[lpm](e, te)
-			if f != nil {
-				m.Lpm.Value, m.Lpm.PrefixLen = []byte{1}, 1
-			}
-			return f != nil
-		}},
-		{"action: none", always(func(_ *entries, _ *p4v1.Update, te *p4v1.TableEntry) { te.Action = nil })},
-		{"action: empty", always(func(_ *entries, _ *p4v1.Update, te *p4v1.TableEntry) { te.Action = &p4v1.TableAction{} })},
-		{"action: unknown", always(func(_ *entries, _ *p4v1.Update, te *p4v1.TableEntry) {
-			te.Action.GetAction().ActionId = 0x01abcdef
-		})},
-		{"action: not of this table", func(e *entries, _ *p4v1.Update, te *p4v1.TableEntry) bool {
-			t := e.table(te.GetTableId())
-			for _, a := range e.info.GetActions() {
-				if !slices.ContainsFunc(t.GetActionRefs(), func(r *p4configv1.ActionRef) bool { return r.GetId() == a.GetPreamble().GetId() }) && len(a.GetParams()) == 0 {
-					te.Action = &p4v1.TableAction{Type: &p4v1.TableAction_Action{Action: &p4v1.Action{ActionId: a.GetPreamble().GetId()}}}
-					return true
-				}
-			}
-			return false
-		}},
-		{"action: for defaults only", func(e *entries, _ *p4v1.Update, te *p4v1.TableEntry) bool {
-			for _, ref := range e.table(te.GetTableId()).GetActionRefs() {
-				if ref.GetScope() == p4configv1.ActionRef_DEFAULT_ONLY && len(e.actionOf(ref.GetId()).GetParams()) == 0 {
-					te.Action = &p4v1.TableAction{Type: &p4v1.TableAction_Action{Action: &p4v1.Action{ActionId: ref.GetId()}}}
-					return true
-				}
-			}
-			return false
-		}},
-		{"action: a group, without a profile", always(func(_ *entries, _ *p4v1.Update, te *p4v1.TableEntry) {
-			te.Action = &p4v1.TableAction{Type: &p4v1.TableAction_ActionProfileGroupId{ActionProfileGroupId: 1}}
-		})},
-		{"parameter: leading zero", onParam(func(_ *entries, _ int32, p *p4v1.Action_Param) { p.Value = append([]byte{0}, p.Value...) })},
-		{"parameter: too wide", onParam(func(_ *entries, w int32, p *p4v1.Action_Param) { p.Value = tooWide(w) })},
-		{"parameter: empty", onParam(func(_ *entries, _ int32, p *p4v1.Action_Param) { p.Value = nil })},
-		{"parameter: unknown", onParam(func(_ *entries, _ int32, p *p4v1.Action_Param) { p.ParamId = 99 })},
-		{"parameter: missing", func(e *entries, _ *p4v1.Update, te *p4v1.TableEntry) bool {
-			a := te.GetAction().GetAction()
-			if len(a.Params) == 0 {
-				return false
-			}
-			a.Params = a.Params[1:]
-			return true
-		}},
-		{"parameter: twice", func(e *entries, _ *p4v1.Update, te *p4v1.TableEntry) bool {
-			a := te.GetAction().GetAction()
-			if len(a.Params) == 0 {
-				return false
-			}
-			a.Params = append(a.Params, a.Params[0])
-			return true
-		}},
-		{"priority: missing", func(e *entries, _ *p4v1.Update, te *p4v1.TableEntry) bool {
-			te.Priority = 0
-			return prioritized(e.table(te.GetTableId()))
-		}},
-		{"priority: negative", func(e *entries, _ *p4v1.Update, te *p4v1.TableEntry) bool {
-			te.Priority = -1
-			return prioritized(e.table(te.GetTableId()))
-		}},
-		{"priority: superfluous", func(e *entries, _ *p4v1.Update, te *p4v1.TableEntry) bool {
-			te.Priority = 1
-			return !prioritized(e.table(te.GetTableId()))
-		}},
-		{"table: unknown", always(func(_ *entries, _ *p4v1.Update, te *p4v1.TableEntry) { te.TableId = 0x02abcdef })},
-		{"table: 0", always(func(_ *entries, _ *p4v1.Update, te *p4v1.TableEntry) { te.TableId = 0 })},
-		{"table: id of an action", always(func(_ *entries, _ *p4v1.Update, te *p4v1.TableEntry) {
-			te.TableId = te.GetAction().GetAction().GetActionId()
-		})},
-		{"default: inserted", always(func(_ *entries, _ *p4v1.Update, te *p4v1.TableEntry) {
-			te.IsDefaultAction, te.Match, te.Priority = true, nil, 0
-		})},
-		{"default: deleted", always(func(_ *entries, u *p4v1.Update, te *p4v1.TableEntry) {
-			te.IsDefaultAction, te.Match, te.Priority = true, nil, 0
-			u.Type = p4v1.Update_DELETE
-		})},
-		{"default: constant, changed", func(e *entries, u *p4v1.Update, te *p4v1.TableEntry) bool {
-			te.IsDefaultAction, te.Match, te.Priority = true, nil, 0
-			u.Type = p4v1.Update_MODIFY
-			return e.table(te.GetTableId()).GetConstDefaultActionId() != 0
-		}},
-		{"default: with a key", func(_ *entries, u *p4v1.Update, te *p4v1.TableEntry) bool {
-			te.IsDefaultAction = true
-			u.Type = p4v1.Update_MODIFY
-			return len(te.Match) > 0
-		}},
-		{"type: unspecified", always(func(_ *entries, u *p4v1.Update, _ *p4v1.TableEntry) { u.Type = p4v1.Update_UNSPECIFIED })},
-		{"modify: not there", always(func(_ *entries, u *p4v1.Update, _ *p4v1.TableEntry) { u.Type = p4v1.Update_MODIFY })},
-		{"delete: not there", always(func(_ *entries, u *p4v1.Update, _ *p4v1.TableEntry) { u.Type = p4v1.Update_DELETE })},
-		{"idle timeout: not supported", func(e *entries, _ *p4v1.Update, te *p4v1.TableEntry) bool {
-			te.IdleTimeoutNs = 1e9
-			return e.table(te.GetTableId()).GetIdleTimeoutBehavior() == p4configv1.Table_NO_TIMEOUT
-		}},
-		{"meter: not supported", always(func(_ *entries, _ *p4v1.Update, te *p4v1.TableEntry) {
-			te.MeterConfig = &p4v1.MeterConfig{Cir: 1, Cburst: 1, Pir: 1, Pburst: 1}
-		})},
-		{"entity: none", always(func(_ *entries, u *p4v1.Update, _ *p4v1.TableEntry) { u.Entity = nil })},
+	return &p4v1.MeterConfig{
+		// bmv2 keeps packets a microsecond as a float, and a binary fraction is what it gives back unchanged.
+		Cir: 1e6 + 15625*e.r.Int64N(64), Cburst: 1e6, Pir: 2e6, Pburst: 2e6 + e.r.Int64N(100),
 	}
 }

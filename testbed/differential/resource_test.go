@@ -10,7 +10,7 @@ import (
 
 // replication writes a multicast group, valid or not. Of a group that names
 // ports in both ways bmv2 forgets some.
-func (c *testCase) replication() {
+func (c *pair) replication() {
 	c.t.Helper()
 	g := &p4v1.MulticastGroupEntry{MulticastGroupId: uint32(pick(c.r, 0, 1, 2, 3, 4, 0x7fff, 0x8000, 0x10000))}
 	deprecated := chance(c.r, 50)
@@ -49,7 +49,7 @@ func repeats(g *p4v1.MulticastGroupEntry) bool {
 
 // resource writes an indirect counter or meter, or a direct counter, valid or
 // not.
-func (c *testCase) resource() {
+func (c *pair) resource() {
 	c.t.Helper()
 	index := &p4v1.Index{Index: pick[int64](c.r, 0, 1, 2, 15, 1<<20, -1)}
 	kind := pick(c.r, p4v1.Update_MODIFY, p4v1.Update_MODIFY, p4v1.Update_MODIFY, p4v1.Update_INSERT, p4v1.Update_DELETE)
@@ -57,6 +57,9 @@ func (c *testCase) resource() {
 	switch c.r.IntN(3) {
 	case 0:
 		x := c.draw.info.GetCounters()
+		if len(x) == 0 {
+			return
+		}
 		e := &p4v1.CounterEntry{CounterId: x[c.r.IntN(len(x))].GetPreamble().GetId(), Index: index, Data: data}
 		if chance(c.r, 5) {
 			e.CounterId++
@@ -67,10 +70,7 @@ func (c *testCase) resource() {
 		if len(x) == 0 {
 			return
 		}
-		e := &p4v1.MeterEntry{MeterId: x[c.r.IntN(len(x))].GetPreamble().GetId(), Index: index, Config: &p4v1.MeterConfig{
-			// bmv2 keeps packets a microsecond as a float, and a binary fraction is what it gives back unchanged.
-			Cir: 1e6 + 15625*c.r.Int64N(64), Cburst: 1e6, Pir: 2e6, Pburst: 2e6 + c.r.Int64N(100),
-		}}
+		e := &p4v1.MeterEntry{MeterId: x[c.r.IntN(len(x))].GetPreamble().GetId(), Index: index, Config: c.draw.rates()}
 		c.modify("meter", kind, &p4v1.Entity{Entity: &p4v1.Entity_MeterEntry{MeterEntry: e}}, index.GetIndex())
 	case 2:
 		if len(c.draw.have) == 0 {
@@ -88,7 +88,7 @@ func (c *testCase) resource() {
 }
 
 // modify writes what can only be modified.
-func (c *testCase) modify(what string, kind p4v1.Update_Type, x *p4v1.Entity, index int64) {
+func (c *pair) modify(what string, kind p4v1.Update_Type, x *p4v1.Entity, index int64) {
 	c.t.Helper()
 	if index >= 1<<20 {
 		what += ": index too high"
@@ -103,7 +103,7 @@ func (c *testCase) modify(what string, kind p4v1.Update_Type, x *p4v1.Entity, in
 }
 
 // defaults changes a default action.
-func (c *testCase) defaults() {
+func (c *pair) defaults() {
 	c.t.Helper()
 	i := slices.IndexFunc(c.draw.info.GetTables(), func(t *p4configv1.Table) bool { return t.GetConstDefaultActionId() == 0 && chance(c.r, 50) })
 	if i < 0 {

@@ -54,18 +54,22 @@ type side struct {
 	inject  func(port uint32, data []byte)
 	settle  func(context.Context) error
 	primary chan struct{}
+	// rounds is how often a packet may be queued anew, as clones in egress and
+	// recirculated ones are: bmv2 is asked once more for each to settle.
+	rounds int
+	last   []*p4v1.PacketMetadata // of a packet-out to port 1
 
 	mu      sync.Mutex
 	out     []frame
 	punted  []frame
 	arrived chan struct{} // a packet-in or digest
-	// digested has each thing that was digested, once: how often it is told
-	// depends on time.
-	digested map[string]bool
+	// digested and idle have each thing that was digested and each entry that
+	// timed out, once: how often they are told depends on time.
+	digested, idle map[string]bool
 }
 
 func newSide(name string) *side {
-	return &side{name: name, primary: make(chan struct{}, 8), arrived: make(chan struct{}, 1), digested: make(map[string]bool)}
+	return &side{name: name, primary: make(chan struct{}, 8), arrived: make(chan struct{}, 1), digested: make(map[string]bool), idle: make(map[string]bool)}
 }
 
 func (s *side) transmit(port uint32, data []byte) {
@@ -78,7 +82,7 @@ func (s *side) transmit(port uint32, data []byte) {
 func embedded(t *testing.T) *side {
 	t.Helper()
 	s := newSide("embedded")
-	sw, err := target.New(target.Options{DeviceID: deviceID, CPUPort: cpuPort, DropPort: dropPort, Output: s.transmit})
+	sw, err := target.New(target.Options{DeviceID: deviceID, CPUPort: cpuPort, DropPort: dropPort, Output: s.transmit, Sweep: 20 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +174,15 @@ func (s *side) message(m *p4v1.StreamMessageResponse) {
 		s.punted = append(s.punted, frame{cpuPort, append(data, m.Packet.GetPayload()...)})
 	case *p4v1.StreamMessageResponse_Digest:
 		for _, d := range m.Digest.GetData() {
-			s.digested[d.String()] = true
+			if text, err := compact(d); err == nil {
+				s.digested[fmt.Sprintf("%d %s", m.Digest.GetDigestId(), text)] = true
+			}
+		}
+	case *p4v1.StreamMessageResponse_IdleTimeoutNotification:
+		for _, te := range m.IdleTimeoutNotification.GetTableEntry() {
+			if text, err := compact(identity(te)); err == nil {
+				s.idle[string(text)] = true
+			}
 		}
 	}
 	select {
@@ -188,6 +200,14 @@ func (s *side) push(t *testing.T, info *p4configv1.P4Info, config []byte) {
 	})
 	if err != nil {
 		t.Fatalf("%s: %v", s.name, err)
+	}
+	s.last = nil
+	for _, h := range info.GetControllerPacketMetadata() {
+		for i, m := range h.GetMetadata() {
+			if h.GetPreamble().GetName() == "packet_out" {
+				s.last = append(s.last, &p4v1.PacketMetadata{MetadataId: m.GetId(), Value: []byte{byte(1 / (i + 1))}})
+			}
+		}
 	}
 }
 
@@ -237,13 +257,13 @@ func (s *side) process(t *testing.T, f frame) []frame {
 // second one tells when the switch is done with it.
 func (s *side) packetOut(t *testing.T, p *p4v1.PacketOut) []frame {
 	t.Helper()
-	last := frame{1, []byte("that was all")}
-	for _, p := range []*p4v1.PacketOut{p, {Payload: last.data, Metadata: []*p4v1.PacketMetadata{{MetadataId: 1, Value: []byte{1}}}}} {
+	last := []byte("12345678that was all") // a program may write into what is in front
+	for _, p := range []*p4v1.PacketOut{p, {Payload: last, Metadata: s.last}} {
 		if err := s.stream.Send(&p4v1.StreamMessageRequest{Update: &p4v1.StreamMessageRequest_Packet{Packet: p}}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	isLast := func(f frame) bool { return compareFrames(f, last) == 0 }
+	isLast := func(f frame) bool { return f.port == 1 && bytes.HasSuffix(f.data, last[8:]) }
 	for patience := time.Now().Add(2 * time.Second); ; time.Sleep(50 * time.Microsecond) {
 		s.mu.Lock()
 		done := slices.ContainsFunc(s.out, isLast)
@@ -261,8 +281,12 @@ func (s *side) packetOut(t *testing.T, p *p4v1.PacketOut) []frame {
 // threads.
 func (s *side) left(t *testing.T) []frame {
 	t.Helper()
-	if err := s.settle(t.Context()); err != nil {
-		t.Fatalf("%s: %v", s.name, err)
+	ctx, stop := context.WithTimeout(t.Context(), 5*time.Second)
+	defer stop()
+	for range 1 + s.rounds {
+		if err := s.settle(ctx); err != nil {
+			t.Fatalf("%s: %v", s.name, err)
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -272,16 +296,16 @@ func (s *side) left(t *testing.T) []frame {
 	return out
 }
 
-// told returns the packet-ins so far, and what was digested. It waits a moment
-// until there are as many of each as there should be.
-func (s *side) told(punts, digests int) ([]frame, []string) {
+// told returns the packet-ins so far, what was digested and what timed out. It
+// waits a moment until there are as many of each as there should be.
+func (s *side) told(punts, digests, idle int) (punted []frame, digested, timedOut []string) {
 	patience := time.After(2 * time.Second)
 	for waiting := true; ; {
 		s.mu.Lock()
-		punted, digested := slices.Clone(s.punted), slices.Sorted(maps.Keys(s.digested))
+		punted, digested, timedOut = slices.Clone(s.punted), slices.Sorted(maps.Keys(s.digested)), slices.Sorted(maps.Keys(s.idle))
 		s.mu.Unlock()
-		if !waiting || len(punted) >= punts && len(digested) >= digests {
-			return punted, digested
+		if !waiting || len(punted) >= punts && len(digested) >= digests && len(timedOut) >= idle {
+			return punted, digested, timedOut
 		}
 		select {
 		case <-s.arrived:
@@ -300,8 +324,15 @@ func program(t *testing.T, load func() (*p4.Program, error)) (*p4configv1.P4Info
 	if err != nil {
 		t.Fatal(err)
 	}
+	return p.P4Info, timeless(t, p.DeviceConfig)
+}
+
+// timeless returns a program whose clock stands still at 0.
+func timeless(t *testing.T, b []byte) []byte {
+	t.Helper()
 	var config map[string]json.RawMessage
-	if err := json.Unmarshal(p.DeviceConfig, &config); err != nil {
+	err := json.Unmarshal(b, &config)
+	if err != nil {
 		t.Fatal(err)
 	}
 	var aliases [][2]json.RawMessage
@@ -316,5 +347,5 @@ func program(t *testing.T, load func() (*p4.Program, error)) (*p4configv1.P4Info
 	if err != nil {
 		t.Fatal(err)
 	}
-	return p.P4Info, out
+	return out
 }
