@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
@@ -12,9 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/keyway-nve/keyway/testbed/lab"
-	"github.com/keyway-nve/keyway/testbed/lab/bmv2"
-	"github.com/keyway-nve/keyway/testbed/lab/embedded"
-	"github.com/keyway-nve/keyway/testbed/simpleswitch"
+	"github.com/keyway-nve/keyway/testbed/lab/veth"
 )
 
 func newLabCommand() *cobra.Command {
@@ -24,16 +21,15 @@ func newLabCommand() *cobra.Command {
 		Args:  usageArgs(cobra.NoArgs),
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newLabRunCommand(), newLabListCommand(), newLabShowCommand())
+	c.AddCommand(newLabRunCommand(), newLabUpCommand(), newLabListCommand(), newLabShowCommand())
 	return c
 }
 
 type labRun struct {
+	labPlace
 	pcap   string
 	output string
-	log    string
-	target string
-	bmv2   string
+	wires  string
 }
 
 func newLabRunCommand() *cobra.Command {
@@ -44,15 +40,15 @@ func newLabRunCommand() *cobra.Command {
 		Example: `  keyway lab run
   keyway lab run nvgre-move --pcap captures
   keyway lab run --target bmv2
+  keyway lab run --wires veth
   keyway lab run ./my-lab.yaml -o json`,
 		Args: usageArgs(cobra.ArbitraryArgs),
 		RunE: func(c *cobra.Command, args []string) error { return o.run(c, args) },
 	}
 	c.Flags().StringVar(&o.pcap, "pcap", "", "write what crosses the wires to `DIR`, as pcapng")
 	c.Flags().StringVarP(&o.output, "output", "o", "table", "`FORMAT` of the report: table or json")
-	c.Flags().StringVar(&o.target, "target", "embedded", "`TARGET` to run on: embedded, or bmv2, a simple_switch_grpc process for each device")
-	c.Flags().StringVar(&o.bmv2, "bmv2", "", "simple_switch_grpc to run with --target bmv2, if not the one on PATH: its `PATH`")
-	c.Flags().StringVar(&o.log, "log", "", "log targets and controllers to standard error from `LEVEL` on: debug, info, warn or error")
+	c.Flags().StringVar(&o.wires, "wires", "memory", "`WIRES` to cable it with: memory, or veth pairs between network namespaces, which need root")
+	o.labPlace.flags(c)
 	return c
 }
 
@@ -60,16 +56,10 @@ func (o *labRun) run(c *cobra.Command, names []string) error {
 	if o.output != "table" && o.output != "json" {
 		return usageError(c, fmt.Errorf("output format %q is neither table nor json", o.output))
 	}
-	log := slog.New(slog.DiscardHandler)
-	if o.log != "" {
-		var level slog.Level
-		if err := level.UnmarshalText([]byte(o.log)); err != nil {
-			return usageError(c, err)
-		}
-		log = slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
+	if o.wires != "memory" && o.wires != "veth" {
+		return usageError(c, fmt.Errorf("wires %q are neither memory nor veth", o.wires))
 	}
-	newWorld, err := o.worlds(c, log)
-	if err != nil {
+	if err := o.check(c); err != nil {
 		return err
 	}
 	if len(names) == 0 {
@@ -86,10 +76,10 @@ func (o *labRun) run(c *cobra.Command, names []string) error {
 
 	var reports []lab.LabReport
 	for _, l := range labs {
-		report := lab.Run(c.Context(), l, newWorld(), lab.Options{
-			PcapDir:  o.pcap,
-			Progress: progress(c.ErrOrStderr(), l.Name),
-		})
+		report, err := o.runOne(c, l)
+		if err != nil {
+			return err
+		}
 		reports = append(reports, report)
 	}
 	report := lab.NewReport(reports...)
@@ -106,22 +96,18 @@ func (o *labRun) run(c *cobra.Command, names []string) error {
 	return nil
 }
 
-// worlds returns what makes a world for each lab.
-func (o *labRun) worlds(c *cobra.Command, log *slog.Logger) (func() lab.World, error) {
-	if o.bmv2 != "" && o.target != "bmv2" {
-		return nil, usageError(c, errors.New("--bmv2 is for --target bmv2"))
-	}
-	switch o.target {
-	case "embedded":
-		return func() lab.World { return &embedded.World{Log: log} }, nil
-	case "bmv2":
-		program, err := simpleswitch.Find(c.Context(), o.bmv2)
-		if err != nil {
-			return nil, err
+// runOne runs one lab.
+func (o *labRun) runOne(c *cobra.Command, l *lab.Lab) (report lab.LabReport, err error) {
+	options := lab.Options{PcapDir: o.pcap, Progress: progress(c.ErrOrStderr(), l.Name)}
+	var panel *veth.Panel
+	if o.wires == "veth" {
+		if panel, err = veth.NewPanel(veth.Options{Log: o.logger}); err != nil {
+			return report, fmt.Errorf("wires veth: %w", err)
 		}
-		return func() lab.World { return &bmv2.World{Program: program, Log: log} }, nil
+		defer func() { err = errors.Join(err, panel.Close()) }()
+		options.Hosts = panel
 	}
-	return nil, usageError(c, fmt.Errorf("target %q is neither embedded nor bmv2", o.target))
+	return lab.Run(c.Context(), l, o.world(panel), options), nil
 }
 
 // openLab returns a shipped lab, or else the lab in a file.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -11,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/keyway-nve/keyway/testbed/netns"
 )
 
 func TestMain(m *testing.M) {
@@ -23,7 +26,8 @@ func TestMain(m *testing.M) {
 
 // The command line, told in testdata/script. $PORT is a free TCP port, $EXAMPLES
 // the directory of the questions for keyway solve. "expand FILE" puts variables'
-// values into a file; "status N ARG..." runs keyway and wants exit status N.
+// values into a file; "status N ARG..." runs keyway and wants exit status N. The
+// condition [netns] is that network namespaces can be made.
 func TestScripts(t *testing.T) {
 	examples, err := filepath.Abs("../../capabilities/examples")
 	if err != nil {
@@ -33,6 +37,17 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Condition: func(name string) (bool, error) {
+			if name != "netns" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			n, err := netns.New("")
+			if errors.Is(err, netns.ErrNotPermitted) || errors.Is(err, netns.ErrUnsupported) {
+				t.Log("no labs in network namespaces: ", err)
+				return false, nil
+			}
+			return err == nil, errors.Join(err, n.Close())
+		},
 		Setup: func(e *testscript.Env) error {
 			l, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {

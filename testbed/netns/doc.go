@@ -14,7 +14,7 @@ import (
 
 var (
 	// ErrNotPermitted says that the process may not make namespaces or change what is in them.
-	ErrNotPermitted = errors.New("not permitted; it needs root, or CAP_SYS_ADMIN and CAP_NET_ADMIN")
+	ErrNotPermitted = errors.New("needs root, or CAP_SYS_ADMIN and CAP_NET_ADMIN")
 	// ErrUnsupported says that this is not Linux, or a kernel without network namespaces or veth.
 	ErrUnsupported = errors.New("network namespaces need Linux, with veth")
 	// ErrHeld says that a name is in use: by a process that lives, or by somebody who is not Keyway.
