@@ -88,5 +88,7 @@
 //   - ends when the format of a log_msg begins with a value;
 //   - refuses a parser that selects by lastIndex, which p4c writes as an
 //     expression; so does the embedded target;
+//   - copies and compares headers of a union by numbers that it keeps of fields
+//     only where an expression names them, and which are zeros elsewhere;
 //   - drops frames of no bytes before the program sees them.
 package differential
