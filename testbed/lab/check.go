@@ -83,10 +83,13 @@ func (c *checker) authorities() {
 				c.doc.Errorf(path, "%s already belongs to %s", d, owner[d])
 			}
 			owner[d] = a.Name
+			if c.lab.isPeer(d) {
+				c.doc.Errorf(path, "%s is a peer, which no authority programs", d)
+			}
 		}
 	}
 	for i, d := range c.lab.Intent.Devices {
-		if owner[d.Name] == "" {
+		if owner[d.Name] == "" && !c.lab.isPeer(d.Name) {
 			c.doc.Errorf(manifest.Index("intent.devices", i), "no authority programs device %s", d.Name)
 		}
 	}

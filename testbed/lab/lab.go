@@ -37,8 +37,10 @@ type Lab struct {
 	// Capabilities are what NVEs can do, as far as it is less than what their programs can. They say so over gNMI. One that is not listed
 	// can do what its program can.
 	Capabilities []capabilities.Capability
-	Authorities  []Authority
-	Scenario     []Step `yaml:"scenario,required"`
+	// Peers are the NVEs that are not ours.
+	Peers       []Peer
+	Authorities []Authority
+	Scenario    []Step `yaml:"scenario,required"`
 }
 
 // Topology is what is cabled. Hosts are not written down: each endpoint of the intent is one, on a wire of its name.
@@ -52,7 +54,7 @@ type Wire struct {
 	Ends []wire.End `yaml:"ends,required"`
 }
 
-// Authority is an NVA and the devices that it programs. A lab without authorities has one, called nva, for all devices.
+// Authority is an NVA and the devices that it programs. A lab without authorities has one, called nva, for all devices but peers.
 type Authority struct {
 	Name    string   `yaml:"name,required"`
 	Devices []string `yaml:"devices,required"`

@@ -36,7 +36,9 @@ func fromDocument(doc *manifest.Document) (*Lab, error) {
 	if len(l.Authorities) == 0 {
 		nva := Authority{Name: DefaultAuthority}
 		for _, d := range l.Intent.Devices {
-			nva.Devices = append(nva.Devices, d.Name)
+			if !l.isPeer(d.Name) {
+				nva.Devices = append(nva.Devices, d.Name)
+			}
 		}
 		l.Authorities = []Authority{nva}
 	}
@@ -94,6 +96,7 @@ func check(doc *manifest.Document, l *Lab) {
 	c.intent()
 	c.wires()
 	c.capabilities("capabilities", l.Capabilities)
+	c.peers()
 	c.authorities()
 	names := map[string]int{}
 	for i, s := range l.Scenario {

@@ -122,6 +122,9 @@ func (r *runner) bringUp(ctx context.Context, s *StepReport) error {
 		}
 	}
 	for i, d := range r.lab.Intent.Devices {
+		if r.lab.isPeer(d.Name) {
+			continue
+		}
 		spec := DeviceSpec{Name: d.Name, Role: d.Role, ID: uint64(i + 1), Ports: r.lab.ports(d)}
 		if i := slices.IndexFunc(r.lab.Capabilities, func(c capabilities.Capability) bool { return c.Name == d.Name }); i >= 0 {
 			spec.Capability = &r.lab.Capabilities[i]
@@ -163,6 +166,12 @@ func (r *runner) bringUp(ctx context.Context, s *StepReport) error {
 	}
 	if err := r.tell(ctx, told(r.lab.Authorities, nil)); err != nil {
 		return err
+	}
+	for _, p := range r.lab.Peers {
+		d, _ := r.lab.Intent.Device(p.Device)
+		if err := r.startPeer(ctx, d); err != nil {
+			return fmt.Errorf("device %s: %w", d.Name, err)
+		}
 	}
 	if err := r.settle(ctx); err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,12 +15,19 @@ import (
 	"github.com/keyway-nve/keyway/testbed/peer"
 )
 
+// shipped returns all labs; what some of them need that is not ours is looked for
+// when they are run.
+func shipped() []string { return slices.Concat(lab.Shipped(), lab.WithPeers()) }
+
 // run runs a shipped lab and fails the test for each step that does.
 func run(t *testing.T, name, pcaps string) lab.LabReport {
 	t.Helper()
 	l, err := lab.Open(name)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if len(l.Peers) > 0 {
+		peer.Require(t, "ovs-vswitchd", "openvswitch-switch")
 	}
 	world := &embedded.World{Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
 	report := lab.Run(t.Context(), l, world, lab.Options{PcapDir: pcaps})
@@ -36,7 +44,7 @@ func run(t *testing.T, name, pcaps string) lab.LabReport {
 
 // The shipped labs meet all their expectations on the embedded target.
 func TestShippedLabs(t *testing.T) {
-	for _, name := range lab.Shipped() {
+	for _, name := range shipped() {
 		t.Run(name, func(t *testing.T) { run(t, name, "") })
 	}
 }
@@ -87,7 +95,7 @@ func TestCapturesInTshark(t *testing.T) {
 		}
 		return strings.Split(strings.TrimSpace(string(out)), "\n")
 	}
-	for _, name := range lab.Shipped() {
+	for _, name := range shipped() {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			report := run(t, name, dir)
@@ -104,7 +112,13 @@ func TestCapturesInTshark(t *testing.T) {
 				t.Fatal(err)
 			}
 			types := make(map[string]string) // "class/type" as tshark prints them
-			for _, o := range l.Intent.OptionTypes {
+			known := slices.Clone(l.Intent.OptionTypes)
+			for _, step := range l.Scenario {
+				if step.Update != nil {
+					known = append(known, step.Update.OptionTypes...)
+				}
+			}
+			for _, o := range known {
 				types[fmt.Sprintf("%#04x/%#02x", o.Class, o.Type)] = o.Name
 			}
 			reported := make(map[string]bool)
