@@ -80,6 +80,9 @@ func (r *runner) step(ctx context.Context, s Step, report *StepReport) error {
 const (
 	whileInterval = 200 * time.Microsecond
 	whileAfter    = 20 * time.Millisecond
+	// whileInFlight is how many frames may be on the wires before less is sent: where they are dealt with more slowly than they come, they would
+	// wait there for longer than an NVA believes that a packet can be under way.
+	whileInFlight = 50
 )
 
 // done says what a step has done that is not seen on the wires.
@@ -191,6 +194,9 @@ func (r *runner) keepSending(t *trial) (stop func()) {
 		defer tick.Stop()
 		for len(streams) > 0 {
 			for _, s := range streams {
+				if r.net.InFlight() > whileInFlight {
+					break
+				}
 				r.hosts[s.from].send(s.frame(uint32(s.count)))
 				s.count++
 			}

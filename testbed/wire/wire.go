@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -122,6 +123,7 @@ type Network struct {
 	receivers map[string]Receiver // replaced, never changed
 	taps      []Tap               // appended to, never changed
 	queue     []Frame
+	inHand    atomic.Int64  // frames taken from the queue that have not been handed over
 	active    bool          // frames wait or are being handed over
 	idle      chan struct{} // closed while not active
 	sent      uint64
@@ -278,6 +280,13 @@ func (n *Network) Sent() uint64 {
 	return n.sent
 }
 
+// InFlight counts the frames that have been sent and not been dealt with by their receivers, but for those that a fault holds back.
+func (n *Network) InFlight() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.queue) + int(n.inHand.Load())
+}
+
 // Settle waits until no frame is in flight and every receiver has returned. It lets frames go that a fault holds back. The error is that of the
 // context, or ErrStorm if frames were lost since the last Settle because there were too many.
 func (n *Network) Settle(ctx context.Context) error {
@@ -328,6 +337,7 @@ func (n *Network) run() {
 			if r := receivers[f.To.Node]; r != nil && !f.Lost {
 				r(f.To.Port, f.Data)
 			}
+			n.inHand.Add(-1)
 		}
 	}
 }
@@ -348,5 +358,6 @@ func (n *Network) take() ([]Frame, map[string]Receiver, []Tap, bool) {
 	}
 	batch := n.queue
 	n.queue = nil
+	n.inHand.Store(int64(len(batch)))
 	return batch, n.receivers, n.taps, true
 }

@@ -232,3 +232,25 @@ func BenchmarkHop(b *testing.B) {
 	}
 	arrived()
 }
+
+// Frames that a receiver has not dealt with are in flight.
+func TestInFlight(t *testing.T) {
+	n, _ := chain(t)
+	hold, arrived := make(chan struct{}), make(chan struct{}, 3)
+	n.Attach("b", func(uint32, []byte) {
+		arrived <- struct{}{}
+		<-hold
+	})
+	send(t, n, a, "1", "2", "3")
+	<-arrived
+	if got := n.InFlight(); got != 3 {
+		t.Errorf("%d frames in flight, want 3", got)
+	}
+	close(hold)
+	if err := n.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := n.InFlight(); got != 0 {
+		t.Errorf("%d frames in flight behind Settle", got)
+	}
+}

@@ -84,7 +84,7 @@ type wired struct {
 
 // window is how many frames may be on their way into a process at once: the
 // queue of a port takes 64 frames, and a frame has a few replicas.
-const window = 8
+const window = 16
 
 // Receive implements [lab.Device].
 func (w *wired) Receive(port uint32, frame []byte) {
