@@ -134,6 +134,20 @@ func BenchmarkAsk(b *testing.B) {
 	}
 }
 
+// What a device that is followed costs each time that it is asked and says nothing new.
+func BenchmarkRefresh(b *testing.B) {
+	s := NewServer(ServerOptions{Default: "d"})
+	if err := s.Put("d", shippedProfile(b, "tofino-option-window")); err != nil {
+		b.Fatal(err)
+	}
+	w := watcher{Client: NewClient(serve(b, s), ClientOptions{}), report: func(State) {}}
+	for b.Loop() {
+		if err := w.ask(b.Context(), gpb.Encoding_JSON_IETF); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // From a change to a subscriber that has it.
 func BenchmarkOnChange(b *testing.B) {
 	s := NewServer(ServerOptions{Default: "d"})

@@ -3,6 +3,7 @@ package gnmi
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/keyway-nve/keyway/capabilities"
 	"github.com/keyway-nve/keyway/proto/yang"
@@ -151,12 +153,26 @@ func (c *Client) supports(ctx context.Context) (gpb.Encoding, error) {
 }
 
 func (c *Client) get(ctx context.Context, e gpb.Encoding) (capabilities.Capability, error) {
+	answer, err := c.fetch(ctx, e)
+	if err != nil {
+		return capabilities.Capability{}, err
+	}
+	return read(answer)
+}
+
+// fetch returns what the device says, as it says it.
+func (c *Client) fetch(ctx context.Context, e gpb.Encoding) ([]*gpb.Notification, error) {
 	r, err := c.gnmi.Get(ctx, &gpb.GetRequest{Prefix: c.prefix(c.o.Target), Path: []*gpb.Path{wholeTree()}, Encoding: e})
 	if err != nil {
-		return capabilities.Capability{}, untold(err)
+		return nil, untold(err)
 	}
+	return r.GetNotification(), nil
+}
+
+// read returns the capability that an answer has.
+func read(answer []*gpb.Notification) (capabilities.Capability, error) {
 	var leaves []leaf
-	for _, n := range r.GetNotification() {
+	for _, n := range answer {
 		ls, err := leavesIn(n)
 		if err != nil {
 			return capabilities.Capability{}, untold(err)
@@ -168,6 +184,21 @@ func (c *Client) get(ctx context.Context, e gpb.Encoding) (capabilities.Capabili
 		return capabilities.Capability{}, untold(err)
 	}
 	return out, nil
+}
+
+// digest stands for what an answer says, whenever it was given.
+type digest [sha256.Size]byte
+
+func digestOf(answer []*gpb.Notification) (digest, error) {
+	h := sha256.New()
+	for _, n := range answer {
+		b, err := proto.MarshalOptions{Deterministic: true}.Marshal(&gpb.Notification{Prefix: n.GetPrefix(), Update: n.GetUpdate()})
+		if err != nil {
+			return digest{}, untold(err)
+		}
+		h.Write(b)
+	}
+	return digest(h.Sum(nil)), nil
 }
 
 // AskAll returns what the server says of each of its devices, by target. If something is wrong with some, it returns the others and an

@@ -81,6 +81,8 @@ type watcher struct {
 	state    State
 	reported bool
 	told     bool // in this attempt
+	// read is the answer that state.Capability was read from. Reading takes long, and most answers say nothing new.
+	read digest
 }
 
 // follow asks the device and asks again whenever it says that something has changed. Only the answer to a question is taken: leaves come
@@ -133,9 +135,20 @@ func (w *watcher) follow(ctx context.Context) error {
 func (w *watcher) ask(ctx context.Context, e gpb.Encoding) error {
 	ctx, cancel := context.WithTimeout(ctx, w.o.Timeout)
 	defer cancel()
-	capability, err := w.get(ctx, e)
+	answer, err := w.fetch(ctx, e)
 	if err != nil {
 		return err
+	}
+	d, err := digestOf(answer)
+	if err != nil {
+		return err
+	}
+	capability := w.state.Capability
+	if w.state.Answer != Supported || d != w.read {
+		if capability, err = read(answer); err != nil {
+			return err
+		}
+		w.read = d
 	}
 	w.told = true
 	w.set(State{Answer: Supported, Capability: capability, Told: time.Now()})
