@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -36,7 +37,7 @@ func newLabRunCommand() *cobra.Command {
 	var o labRun
 	c := &cobra.Command{
 		Use:   "run [NAME|FILE]...",
-		Short: "Run labs, all that are shipped by default, and report what every packet did",
+		Short: "Run labs, all that are shipped and need nothing else by default, and report what every packet did",
 		Example: `  keyway lab run
   keyway lab run nvgre-move --pcap captures
   keyway lab run --target bmv2
@@ -136,16 +137,29 @@ func newLabListCommand() *cobra.Command {
 		Args:  usageArgs(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
-			for _, name := range lab.Shipped() {
+			for _, name := range slices.Concat(lab.Shipped(), lab.WithPeers()) {
 				l, err := lab.Open(name)
 				if err != nil {
 					return err
 				}
-				fmt.Fprintf(t, "%s\t%s\n", name, l.Title)
+				fmt.Fprintf(t, "%s\t%s%s\n", name, l.Title, needs(l))
 			}
 			return t.Flush()
 		},
 	}
+}
+
+// needs says which programs of others a lab wants to be installed.
+func needs(l *lab.Lab) string {
+	var programs []string
+	for _, p := range l.Peers {
+		programs = append(programs, p.Program)
+	}
+	if len(programs) == 0 {
+		return ""
+	}
+	slices.Sort(programs)
+	return " (needs " + strings.Join(slices.Compact(programs), ", ") + ")"
 }
 
 func newLabShowCommand() *cobra.Command {
