@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"github.com/keyway-nve/keyway/testbed/lab"
@@ -22,8 +24,9 @@ const namespacePrefix = "kw-"
 
 type labUp struct {
 	labPlace
-	pcap   string
-	output string
+	pcap    string
+	output  string
+	metrics string
 }
 
 func newLabUpCommand() *cobra.Command {
@@ -46,6 +49,7 @@ lab goes; if it was killed, with the next lab that is brought up.`,
 	}
 	c.Flags().StringVar(&o.pcap, "pcap", "", "write what crosses the wires to `DIR`, as pcapng")
 	c.Flags().StringVarP(&o.output, "output", "o", "table", "`FORMAT` of what is said when the lab is up: table or json")
+	c.Flags().StringVar(&o.metrics, "metrics", "", "serve Prometheus metrics of the NVAs at http://`ADDR`/metrics")
 	o.labPlace.flags(c)
 	return c
 }
@@ -70,8 +74,20 @@ func (o *labUp) run(c *cobra.Command, name string) (err error) {
 	if w, ok := world.(*bmv2.World); ok {
 		w.Unpaced = true // nobody waits for what others send
 	}
+	metrics := ""
+	if o.metrics != "" {
+		registry := prometheus.NewRegistry()
+		world = &meteredWorld{world, registry}
+		address, stop, err := serveMetrics(o.metrics, registry, o.logger)
+		if err != nil {
+			return err
+		}
+		defer stop()
+		metrics = fmt.Sprintf("http://%v/metrics", address)
+	}
 	return lab.Up(c.Context(), l, world, lab.Options{Hosts: panel, PcapDir: o.pcap}, func() error {
 		up := newUpReport(l, o.target, panel)
+		up.Metrics = metrics
 		if o.output == "json" {
 			e := json.NewEncoder(c.OutOrStdout())
 			e.SetIndent("", "  ")
@@ -81,12 +97,28 @@ func (o *labUp) run(c *cobra.Command, name string) (err error) {
 	})
 }
 
+// meteredWorld registers what its NVAs count.
+type meteredWorld struct {
+	lab.World
+	registry prometheus.Registerer
+}
+
+// StartController implements [lab.World].
+func (w *meteredWorld) StartController(ctx context.Context, spec lab.ControllerSpec) (lab.Controller, error) {
+	c, err := w.World.StartController(ctx, spec)
+	if m, ok := c.(interface{ Collector() prometheus.Collector }); err == nil && ok {
+		err = prometheus.WrapRegistererWith(prometheus.Labels{"authority": spec.Name}, w.registry).Register(m.Collector())
+	}
+	return c, err
+}
+
 // upReport is what keyway lab up says: who is there, and how to get in.
 type upReport struct {
 	Lab     string     `json:"lab"`
 	Target  string     `json:"target"`
 	Hosts   []upHost   `json:"hosts"`
 	Devices []upDevice `json:"devices"`
+	Metrics string     `json:"metrics,omitempty"`
 }
 
 type upHost struct {
@@ -97,10 +129,10 @@ type upHost struct {
 }
 
 type upDevice struct {
-	Name      string   `json:"name"`
-	Role      string   `json:"role"`
-	Namespace string   `json:"namespace"`
-	Ports     []string `json:"ports"` // interfaces
+	Name       string   `json:"name"`
+	Role       string   `json:"role"`
+	Namespace  string   `json:"namespace"`
+	Interfaces []string `json:"interfaces"`
 }
 
 func newUpReport(l *lab.Lab, target string, panel *veth.Panel) upReport {
@@ -110,9 +142,13 @@ func newUpReport(l *lab.Lab, target string, panel *veth.Panel) upReport {
 		up.Hosts = append(up.Hosts, upHost{g, e.VirtualNetwork, fmt.Sprintf("%s/%d", e.Device, e.Port), "ip netns exec " + g.Namespace + " sh"})
 	}
 	for _, d := range l.Intent.Devices {
-		x := upDevice{Name: d.Name, Role: d.Role.String(), Namespace: namespacePrefix + d.Name, Ports: []string{}}
-		for _, p := range panel.Ports(d.Name) {
-			x.Ports = append(x.Ports, veth.PortName(p))
+		ports := panel.Ports(d.Name)
+		if ports == nil {
+			continue // a peer is a program of others, with interfaces of its own
+		}
+		x := upDevice{Name: d.Name, Role: d.Role.String(), Namespace: namespacePrefix + d.Name}
+		for _, p := range ports {
+			x.Interfaces = append(x.Interfaces, veth.PortName(p))
 		}
 		up.Devices = append(up.Devices, x)
 	}
@@ -128,10 +164,13 @@ func (up upReport) writeTable(w io.Writer) error {
 	}
 	fmt.Fprintln(t, "\nDEVICE\tNAMESPACE\tINTERFACES")
 	for _, d := range up.Devices {
-		fmt.Fprintf(t, "%s\t%s\t%s\n", d.Name, d.Namespace, strings.Join(d.Ports, " "))
+		fmt.Fprintf(t, "%s\t%s\t%s\n", d.Name, d.Namespace, strings.Join(d.Interfaces, " "))
 	}
 	if err := t.Flush(); err != nil {
 		return err
+	}
+	if up.Metrics != "" {
+		fmt.Fprintf(w, "\nmetrics: %s\n", up.Metrics)
 	}
 	from, to, dst, ok := up.pair()
 	if !ok {
@@ -141,8 +180,10 @@ func (up upReport) writeTable(w io.Writer) error {
 	if _, err := exec.LookPath("iperf3"); err == nil {
 		fmt.Fprintf(w, "  ip netns exec %s iperf3 -s -1 &\n  ip netns exec %s iperf3 -c %v\n", to.Namespace, from.Namespace, dst)
 	}
-	_, err := fmt.Fprintf(w, "  ip netns exec %s tcpdump -ni %s\n", up.Devices[0].Namespace, up.Devices[0].Ports[0])
-	return err
+	for _, d := range up.Devices[:min(1, len(up.Devices))] {
+		fmt.Fprintf(w, "  ip netns exec %s tcpdump -ni %s\n", d.Namespace, d.Interfaces[0])
+	}
+	return nil
 }
 
 // pair returns two hosts that can talk, and the address by which the first one reaches the second.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,7 +46,7 @@ func TestLabUp(t *testing.T) {
 	var stderr bytes.Buffer
 	status := make(chan int, 1)
 	go func() {
-		status <- run(ctx, []string{"lab", "up", file, "-o", "json"}, strings.NewReader(""), w, &stderr)
+		status <- run(ctx, []string{"lab", "up", file, "-o", "json", "--metrics", "127.0.0.1:0"}, strings.NewReader(""), w, &stderr)
 		w.Close()
 	}()
 	var up upReport
@@ -68,14 +69,19 @@ func TestLabUp(t *testing.T) {
 	}
 	for _, d := range up.Devices {
 		names = append(names, d.Namespace)
-		if len(d.Ports) == 0 {
-			t.Errorf("device %s has no ports", d.Name)
+		if len(d.Interfaces) == 0 {
+			t.Errorf("device %s has no interfaces", d.Name)
 		}
 	}
 	for _, name := range names {
 		if _, err := os.Stat("/run/netns/" + name); err != nil {
 			t.Error(err)
 		}
+	}
+	if m, err := http.Get(up.Metrics); err != nil {
+		t.Error(err)
+	} else if body, err := io.ReadAll(m.Body); errors.Join(err, m.Body.Close()) != nil || !strings.Contains(string(body), `authority="west"`) {
+		t.Errorf("metrics: %v\n%s", err, body)
 	}
 	interrupt()
 	if s := <-status; s != exitOK {

@@ -89,7 +89,9 @@ func (o *nvaRun) run(c *cobra.Command) error {
 		}
 	}()
 	if o.metrics != "" {
-		stop, err := serveMetrics(o.metrics, n, log)
+		registry := prometheus.NewRegistry()
+		registry.MustRegister(nva.NewCollector(n))
+		_, stop, err := serveMetrics(o.metrics, registry, log)
 		if err != nil {
 			return err
 		}
@@ -140,14 +142,13 @@ func (o *nvaRun) report(c *cobra.Command, n *nva.NVA) error {
 	return t.Flush()
 }
 
-// serveMetrics serves what the NVA counts, until stop is called.
-func serveMetrics(address string, n *nva.NVA, log *slog.Logger) (stop func(), err error) {
+// serveMetrics serves what is registered, and what Go counts, until stop is called.
+func serveMetrics(address string, registry *prometheus.Registry, log *slog.Logger) (bound net.Addr, stop func(), err error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("metrics: %w", err)
+		return nil, nil, fmt.Errorf("metrics: %w", err)
 	}
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(nva.NewCollector(n), collectors.NewGoCollector())
+	registry.MustRegister(collectors.NewGoCollector())
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	s := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
@@ -159,7 +160,7 @@ func serveMetrics(address string, n *nva.NVA, log *slog.Logger) (stop func(), er
 		}
 	}()
 	log.Info("metrics", "address", l.Addr())
-	return func() {
+	return l.Addr(), func() {
 		_ = s.Close() // what it returns is of a listener that is gone
 		<-done
 	}, nil

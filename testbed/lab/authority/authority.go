@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 
 	"github.com/keyway-nve/keyway/capabilities/gnmi"
@@ -160,6 +161,9 @@ type authority struct {
 	*nva.NVA
 	fleet *Fleet
 }
+
+// Collector returns a collector of what the NVA counts.
+func (a *authority) Collector() prometheus.Collector { return nva.NewCollector(a.NVA) }
 
 const (
 	settlePoll = 200 * time.Microsecond
