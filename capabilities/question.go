@@ -178,6 +178,9 @@ func (c *questionCheck) wanted(w Wanted, path Path) {
 		if o.Required && o.Weight > 0 {
 			c.doc.Errorf(at+".weight", "what is required has no weight")
 		}
+		if o.Required && o.ByOverride {
+			c.doc.Errorf(at+".byOverride", "what is required is sent everywhere")
+		}
 		if len(o.Words) > int(o.Type.Len) {
 			c.doc.Errorf(at+".words", "%d words are described, and the option has %d", len(o.Words), o.Type.Len)
 		}

@@ -9,12 +9,15 @@ import (
 
 	"github.com/keyway-nve/keyway/capabilities"
 	"github.com/keyway-nve/keyway/controller/intent"
+	"github.com/keyway-nve/keyway/controller/layouts"
+	"github.com/keyway-nve/keyway/p4"
 	"github.com/keyway-nve/keyway/proto/ethernet"
 	"github.com/keyway-nve/keyway/proto/geneve"
 	"github.com/keyway-nve/keyway/proto/ip"
 	"github.com/keyway-nve/keyway/proto/nvgre"
 	"github.com/keyway-nve/keyway/proto/nvgreext"
 	"github.com/keyway-nve/keyway/proto/udp"
+	"github.com/keyway-nve/keyway/tables"
 	"github.com/keyway-nve/keyway/testbed/lab"
 )
 
@@ -37,6 +40,8 @@ type idealDevice struct {
 	spec     lab.DeviceSpec
 	transmit func(uint32, []byte)
 	view     intent.Intent
+	plan     *layouts.Plan
+	says     capabilities.Capability
 	nva      *idealController
 	drops    uint64
 	punts    uint64
@@ -51,7 +56,10 @@ type idealController struct {
 func (w *ideal) StartDevice(_ context.Context, spec lab.DeviceSpec, transmit func(uint32, []byte)) (lab.Device, error) {
 	d := &idealDevice{world: w, spec: spec, transmit: transmit}
 	w.devices[spec.Name] = d
-	return d, nil
+	if spec.Capability != nil {
+		return d, d.Advertise(*spec.Capability)
+	}
+	return d, d.Advertise(nveCapability())
 }
 
 func (w *ideal) StartController(_ context.Context, spec lab.ControllerSpec) (lab.Controller, error) {
@@ -71,6 +79,34 @@ func (c *idealController) apply(in intent.Intent) {
 			c.world.devices[d.Name].view, c.world.devices[d.Name].nva = in, c
 		}
 	}
+	c.world.settle()
+}
+
+// settle settles the layouts of every view anew.
+func (w *ideal) settle() {
+	told := map[string]capabilities.Capability{}
+	for name, d := range w.devices {
+		told[name] = d.says
+	}
+	for _, d := range w.devices {
+		d.plan = layouts.Settle(layouts.Input{Intent: &d.view, Program: nveCapability(), Told: told})
+	}
+}
+
+func nveCapability() capabilities.Capability {
+	program, err := p4.NVE()
+	if err != nil {
+		panic(err)
+	}
+	schema, err := tables.NewSchema(program.P4Info)
+	if err != nil {
+		panic(err)
+	}
+	c, err := capabilities.FromSchema("nve", schema)
+	if err != nil {
+		panic(err)
+	}
+	return c
 }
 
 func (c *idealController) Settle(context.Context) error { return nil }
@@ -92,11 +128,24 @@ func (d *idealDevice) Target() intent.Target {
 	return intent.Target{Address: "ideal:9559", DeviceID: d.spec.ID}
 }
 
-// An ideal device can do what it is told, and says nothing of it.
-func (d *idealDevice) GNMI() string                              { return "" }
-func (d *idealDevice) Advertise(capabilities.Capability) error   { return nil }
-func (d *idealDevice) Says() (c capabilities.Capability, _ bool) { return c, false }
-func (d *idealDevice) Cut() error                                { return nil }
+func (d *idealDevice) GNMI() string { return d.spec.Name + ":9339" }
+
+func (d *idealDevice) Advertise(c capabilities.Capability) error {
+	d.world.mu.Lock()
+	defer d.world.mu.Unlock()
+	d.says = capabilities.Intersect(c, nveCapability())
+	d.says.Name = d.spec.Name
+	d.world.settle()
+	return nil
+}
+
+func (d *idealDevice) Says() (capabilities.Capability, bool) {
+	d.world.mu.Lock()
+	defer d.world.mu.Unlock()
+	return d.says, true
+}
+
+func (d *idealDevice) Cut() error { return nil }
 
 func (d *idealDevice) Settle(context.Context) error { return nil }
 
@@ -200,7 +249,7 @@ func (d *idealDevice) tunnel(vn, to string, frame []byte) {
 		return
 	}
 	h := geneve.Header{Protocol: ethernet.TypeTEB, VNI: v.VNI}
-	for _, o := range d.view.Layout(d.spec.Name, to) {
+	for _, o := range d.plan.Between(d.spec.Name, to).Options {
 		var data []byte
 		for _, w := range o.Words {
 			data = binary.BigEndian.AppendUint32(data, w.Constant|w.Mask()&0x2A2A2A2A)
