@@ -26,6 +26,8 @@ type receiver struct {
 	iov     [batch]unix.Iovec
 	oob     [batch][oobSize]byte
 	room    [batch][]byte
+	n       int           // frames of the last batch
+	errno   syscall.Errno // why there are none
 }
 
 func newReceiver(maxFrame int) *receiver {
@@ -42,16 +44,15 @@ func newReceiver(maxFrame int) *receiver {
 	return r
 }
 
-// receive takes what has arrived, and returns how many frames that were.
-func (r *receiver) receive(fd uintptr) (int, syscall.Errno) {
+// receive takes what has arrived.
+func (r *receiver) receive(fd uintptr) {
 	for i := range r.headers {
 		r.headers[i].SetControllen(oobSize)
 	}
 	n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.headers[0])), batch, unix.MSG_DONTWAIT, 0, 0)
-	if errno != 0 {
-		return 0, errno
+	if r.n, r.errno = int(n), errno; errno != 0 {
+		r.n = 0
 	}
-	return int(n), 0
 }
 
 // frame returns a frame of the last batch as it was on the wire.
@@ -126,25 +127,29 @@ func (f *frames) reset() {
 	f.bytes, f.ends = f.bytes[:0], f.ends[:0]
 }
 
-// sender is what the system call wants to know.
+// sender sends frames, a batch at a time.
 type sender struct {
 	headers [batch]mmsghdr
 	iov     [batch]unix.Iovec
+	frames  *frames
+	next    int           // the first frame that has not been sent
+	errno   syscall.Errno // why it was not
 }
 
-// send sends frames from next on, as many as a batch has, and returns how many it has sent; if the first one fails, why.
-func (s *sender) send(fd uintptr, f *frames, next int) (int, syscall.Errno) {
-	n := min(batch, f.len()-next)
+func (s *sender) begin(f *frames) { s.frames, s.next = f, 0 }
+
+// send sends as many frames as a batch has. If the first one fails it says why.
+func (s *sender) send(fd uintptr) {
+	n := min(batch, s.frames.len()-s.next)
 	for i := range n {
-		frame := f.at(next + i)
+		frame := s.frames.at(s.next + i)
 		s.iov[i].Base = unsafe.SliceData(frame)
 		s.iov[i].SetLen(len(frame))
 		s.headers[i].Iov = &s.iov[i]
 		s.headers[i].SetIovlen(1)
 	}
 	sent, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&s.headers[0])), uintptr(n), unix.MSG_DONTWAIT, 0, 0)
-	if errno != 0 {
-		return 0, errno
+	if s.errno = errno; errno == 0 {
+		s.next += int(sent)
 	}
-	return int(sent), 0
 }

@@ -38,6 +38,8 @@ type Conn struct {
 	busy atomic.Bool // Receive has frames in hand
 	// closed tells an error of the socket from the end.
 	closed atomic.Bool
+	// What the poller calls, made once: this is done for every batch.
+	tryReceive, trySend func(fd uintptr) bool
 
 	mu      sync.Mutex
 	corks   int
@@ -62,6 +64,7 @@ func Open(name string, o Options) (*Conn, error) {
 		return nil, fmt.Errorf("interface %s: %w", name, err)
 	}
 	c := &Conn{o: o, conn: p, in: newReceiver(o.MaxFrame)}
+	c.tryReceive, c.trySend = c.receiveOrWait, c.sendOrWait
 	if err := c.prepare(); err != nil {
 		return nil, errors.Join(fmt.Errorf("interface %s: %w", name, err), p.Close())
 	}
@@ -119,26 +122,30 @@ func (c *Conn) Receive(handle func(frame []byte), burst func() (end func())) err
 	}
 }
 
-func (c *Conn) receive() (n int, err error) {
-	var errno syscall.Errno
-	err = c.raw.Read(func(fd uintptr) bool {
-		// Busy before a frame leaves the kernel's queue, so that it is always seen in one or the other place.
-		c.busy.Store(true)
-		n, errno = c.in.receive(fd)
-		again := errno == unix.EAGAIN || errno == unix.EINTR
-		if again {
-			c.busy.Store(false)
-		}
-		return !again
-	})
-	if err == nil && errno != 0 {
-		err = os.NewSyscallError("recvmmsg", errno)
+func (c *Conn) receive() (int, error) {
+	err := c.raw.Read(c.tryReceive)
+	if err == nil && c.in.errno != 0 {
+		err = os.NewSyscallError("recvmmsg", c.in.errno)
 	}
 	if err != nil {
 		c.busy.Store(false)
 	}
-	return n, err
+	return c.in.n, err
 }
+
+// receiveOrWait reports false if nothing has arrived yet.
+func (c *Conn) receiveOrWait(fd uintptr) bool {
+	// Busy before a frame leaves the kernel's queue, so that it is always seen in one or the other place.
+	c.busy.Store(true)
+	c.in.receive(fd)
+	if again(c.in.errno) {
+		c.busy.Store(false)
+		return false
+	}
+	return true
+}
+
+func again(e syscall.Errno) bool { return e == unix.EAGAIN || e == unix.EINTR }
 
 // Idle reports whether no frame waits, neither to be received nor to be sent, and none is being handled. A frame that was sent to the other end of
 // a veth pair before is there: the kernel hands it over while it is sent.
@@ -211,22 +218,22 @@ func (c *Conn) flush() {
 }
 
 func (c *Conn) transmit(f *frames) {
-	for next := 0; next < f.len(); {
-		n := 0
-		var errno syscall.Errno
-		err := c.raw.Write(func(fd uintptr) bool {
-			n, errno = c.out.send(fd, f, next)
-			return errno != unix.EAGAIN && errno != unix.EINTR
-		})
-		if err == nil && errno != 0 {
-			err = os.NewSyscallError("sendmmsg", errno)
+	for c.out.begin(f); c.out.next < f.len(); {
+		err := c.raw.Write(c.trySend)
+		if err == nil && c.out.errno != 0 {
+			err = os.NewSyscallError("sendmmsg", c.out.errno)
 		}
-		next += n
 		if err != nil {
 			if c.o.Failed != nil {
-				c.o.Failed(f.at(next), err)
+				c.o.Failed(f.at(c.out.next), err)
 			}
-			next++ // the frame at fault
+			c.out.next++ // the frame at fault
 		}
 	}
+}
+
+// sendOrWait reports false if the kernel has no room.
+func (c *Conn) sendOrWait(fd uintptr) bool {
+	c.out.send(fd)
+	return !again(c.out.errno)
 }

@@ -48,14 +48,15 @@ func AddVeth(a, b Interface) error {
 	return nil
 }
 
-// awaitCarrier waits until an interface sends: the kernel notices later, by itself, that the other end of the pair is up, and drops frames until then.
+// awaitCarrier waits until an interface sends. It drops frames until the kernel's link watch has noticed, by and by, that the other end of the pair is
+// up; to be asked for the link's state makes the link watch look at once (linkwatch_sync_dev).
 func awaitCarrier(name string) error {
 	for end := time.Now().Add(carrierWithin); ; time.Sleep(carrierPoll) {
-		ifi, err := net.InterfaceByName(name)
+		up, err := ethtool(name, unix.ETHTOOL_GLINK, 0)
 		switch {
 		case err != nil:
 			return err
-		case ifi.Flags&net.FlagRunning != 0:
+		case up != 0:
 			return nil
 		case time.Now().After(end):
 			return fmt.Errorf("no carrier after %v", carrierWithin)
@@ -132,24 +133,32 @@ func withoutOwnIPv6(index int) error {
 
 // withoutOffloads leaves the interface nothing to do later: no checksum to fill in, no segment to cut or join.
 func withoutOffloads(name string) error {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return os.NewSyscallError("socket", err)
-	}
-	defer unix.Close(fd)
 	for _, command := range []uint32{unix.ETHTOOL_STXCSUM, unix.ETHTOOL_STSO, unix.ETHTOOL_SGSO, unix.ETHTOOL_SGRO} {
-		value := struct{ command, data uint32 }{command, 0}
-		request := struct {
-			name [unix.IFNAMSIZ]byte
-			data unsafe.Pointer
-			_    [16]byte // of the union in struct ifreq
-		}{data: unsafe.Pointer(&value)}
-		copy(request.name[:unix.IFNAMSIZ-1], name)
-		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&request))); errno != 0 {
-			return fmt.Errorf("ethtool command %#x: %w", command, os.NewSyscallError("ioctl", errno))
+		if _, err := ethtool(name, command, 0); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// ethtool sets or gets one value of an interface (linux/ethtool.h, struct ethtool_value).
+func ethtool(name string, command, data uint32) (uint32, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return 0, os.NewSyscallError("socket", err)
+	}
+	defer unix.Close(fd)
+	value := struct{ command, data uint32 }{command, data}
+	request := struct {
+		name [unix.IFNAMSIZ]byte
+		data unsafe.Pointer
+		_    [16]byte // of the union in struct ifreq
+	}{data: unsafe.Pointer(&value)}
+	copy(request.name[:unix.IFNAMSIZ-1], name)
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&request))); errno != 0 {
+		return 0, fmt.Errorf("ethtool command %#x: %w", command, os.NewSyscallError("ioctl", errno))
+	}
+	return value.data, nil
 }
 
 // AddAddress gives an interface an address of its own, at once usable, and says that all of its family is on the same link: a virtual network is one,
