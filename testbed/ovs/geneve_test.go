@@ -3,11 +3,13 @@ package ovs_test
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/keyway-nve/keyway/controller/intent"
 	"github.com/keyway-nve/keyway/proto/ethernet"
 	"github.com/keyway-nve/keyway/proto/geneve"
 	"github.com/keyway-nve/keyway/testbed/ovs"
@@ -197,19 +199,29 @@ func TestGeneveToOpenVSwitch(t *testing.T) {
 	}
 }
 
-// All of it over IPv6: Open vSwitch sends, and our NVE takes what comes with a
-// checksum.
+// Over IPv6 Open vSwitch sends a checksum whatever it is told, which our NVE
+// would not do without (RFC 8926 §4.3.1, RFC 6936).
 func TestGeneveOverIPv6(t *testing.T) {
-	m := mapped(t)
-	layout := solve(t, "ovs", "leaf", theirs(t, m), ours(t), "group", "context")
-	in := pair(t, layout)
-	in.Tunnels = bothWays()
-	b := newBed(t, in, node(geneveTunnel(), m...))
-	b.flows("in_port=256,udp actions=set_field:5000->tun_id,set_field:20->tun_metadata3,set_field:0x90001->tun_metadata1," +
-		"set_field:fd00::1->tun_ipv6_dst,output:1")
-	f := b.datagram("vm-ovs", "vm-leaf", 1)
-	b.send("vm-ovs", f)
-	b.delivered("vm-leaf", f)
+	for _, checksum := range []bool{true, false} {
+		t.Run(fmt.Sprintf("checksum %v", checksum), func(t *testing.T) {
+			m := mapped(t)
+			tunnels := geneveTunnel()
+			tunnels[1].Options["csum"] = fmt.Sprint(checksum)
+			in := pair(t, solve(t, "ovs", "leaf", theirs(t, m), ours(t), "group", "context"))
+			in.Tunnels = bothWays()
+			b := newBed(t, in, node(tunnels, m...))
+			b.flows("in_port=256,udp actions=set_field:5000->tun_id,set_field:20->tun_metadata3,set_field:0x90001->tun_metadata1," +
+				"set_field:fd00::1->tun_ipv6_dst,output:1")
+			f := b.datagram("vm-ovs", "vm-leaf", 1)
+			b.send("vm-ovs", f)
+			b.delivered("vm-leaf", f)
+			for _, frame := range b.crossed("ovs") {
+				if at := outerLen["ipv6"] + 6; frame[at] == 0 && frame[at+1] == 0 {
+					t.Error("UDP checksum 0 over IPv6")
+				}
+			}
+		})
+	}
 }
 
 // Broadcast goes both ways, by ingress replication here and by a flow there.
@@ -228,4 +240,56 @@ func TestGeneveBroadcast(t *testing.T) {
 	b.send("vm-leaf", f)
 	b.delivered("vm-ovs", f)
 	b.delivered("db-leaf", f)
+}
+
+// What Open vSwitch may do to the headers around, and our NVE has to make of it.
+func TestOuterHeaders(t *testing.T) {
+	in := pair(t)
+	in.VirtualNetworks = append(in.VirtualNetworks, intent.VirtualNetwork{Name: "green", VNI: 30000})
+	in.Endpoints = append(in.Endpoints, intent.Endpoint{Name: "green-leaf", VirtualNetwork: "green", MAC: ethernet.MAC{2, 0, 0, 0, 0x9e, 1}, Device: "leaf", Port: 300})
+	type packet struct {
+		name, flow string
+		counter    string // that becomes 1; empty: the frame is delivered
+	}
+	for _, tt := range []struct {
+		name    string
+		options map[string]string // of the tunnel port
+		packets []packet
+	}{
+		{"as they are", nil, []packet{
+			// RFC 8926 §3.4: what has O=1 is for the endpoint itself and not forwarded.
+			{"O=1", "set_field:oam->tun_flags,", "punt-oam"},
+			{"another virtual network", "set_field:5001->tun_id,", "punt-unknown-vn"},
+			{"a virtual network that the sender is not in", "set_field:30000->tun_id,", "drop-source"},
+			{"NVGRE's virtual network by Geneve", "set_field:20000->tun_id,", "punt-unknown-endpoint"},
+		}},
+		// RFC 8926 §4.3 allows it over IPv4.
+		{"no UDP checksum", map[string]string{"csum": "false", "df_default": "false"}, []packet{{"fragments allowed", "", ""}}},
+		{"taken from inside", map[string]string{"tos": "inherit", "ttl": "inherit"}, []packet{
+			{"DSCP", "mod_nw_tos:184,", ""},
+			{"ECT(0)", "mod_nw_ecn:2,", ""},
+		}},
+	} {
+		tunnels := geneveTunnel()
+		maps.Copy(tunnels[1].Options, tt.options)
+		b := newBed(t, in, node(tunnels))
+		for _, p := range tt.packets {
+			b.run(tt.name+", "+p.name, func() {
+				b.flows("in_port=256,udp actions=set_field:5000->tun_id," + p.flow + toLeaf + ",output:1")
+				b.send("vm-ovs", b.datagram("vm-ovs", "vm-leaf", 1))
+				if n := len(b.crossed("ovs")); n != 1 {
+					b.Errorf("%d packets have come, want 1", n)
+				}
+				if got := b.arrived("vm-leaf"); len(got) == 1 != (p.counter == "") {
+					b.Errorf("%d frames delivered: %x", len(got), got)
+				}
+			})
+		}
+		c := b.counters()
+		for _, p := range tt.packets {
+			if p.counter != "" && c[p.counter] != 1 {
+				t.Errorf("%s: %s is %d, want 1", p.name, p.counter, c[p.counter])
+			}
+		}
+	}
 }

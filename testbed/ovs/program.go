@@ -232,7 +232,7 @@ func (p *planner) send(vn intent.VirtualNetwork, e intent.Endpoint, to string, l
 		if slices.Contains(mask, 0) {
 			p.fail(fmt.Errorf("option %s to %s: %w", o.Name, to, ErrField))
 		}
-		actions = append(actions, fmt.Sprintf("set_field:0x%x->tun_metadata%d", data, slices.Index(p.program.Node.Options, o.TLV())))
+		actions = append(actions, fmt.Sprintf("set_field:0x0%x->%s", data, p.field(o)))
 	}
 	return strings.Join(append(actions, fmt.Sprintf("output:%d", genevePort)), ",")
 }
@@ -267,9 +267,15 @@ func (p *planner) match(vn intent.VirtualNetwork, r intent.Endpoint, logicalPort
 	var b strings.Builder
 	for _, o := range p.layout(r.Device, p.self.Name) {
 		data, mask := values(o, r.Group, r.LogicalPort, logicalPort)
-		fmt.Fprintf(&b, ",tun_metadata%d=0x%x/0x%x", slices.Index(p.program.Node.Options, o.TLV()), data, mask)
+		fmt.Fprintf(&b, ",%s=0x0%x/0x0%x", p.field(o), data, mask)
 	}
 	return b.String()
+}
+
+// field returns the field that an option is mapped to. One without data has no
+// bits there, but can be told from one that is absent.
+func (p *planner) field(o intent.OptionType) string {
+	return fmt.Sprintf("tun_metadata%d", slices.Index(p.program.Node.Options, o.TLV()))
 }
 
 func (p *planner) denied(vn intent.VirtualNetwork, from, to uint16) bool {

@@ -44,8 +44,8 @@ func TestBothEndsByOneIntent(t *testing.T) {
 	for _, over := range []string{"ipv4", "ipv6"} {
 		t.Run(over, func(t *testing.T) {
 			in := pair(t,
-				intent.Layout{Sender: "ovs", Receiver: "leaf", Options: []string{"context", "site", "group"}},
-				intent.Layout{Sender: "leaf", Receiver: "ovs", Options: []string{"group", "path-trace", "context", "sequence"}})
+				intent.Layout{Sender: "ovs", Receiver: "leaf", Options: []string{"context", "mark", "site", "group"}},
+				intent.Layout{Sender: "leaf", Receiver: "ovs", Options: []string{"group", "path-trace", "mark", "context", "sequence"}})
 			if over == "ipv6" {
 				in.Tunnels = bothWays()
 			}
@@ -134,5 +134,5 @@ func ExamplePlan() {
 	}
 	// Output:
 	// {class=0x102,type=0x80,len=4}->tun_metadata0,{class=0xff00,type=0x1,len=4}->tun_metadata1
-	// in_port=256,dl_dst=02:00:00:00:b1:01 actions=set_field:10.0.0.1->tun_dst,set_field:5000->tun_id,set_field:0x00090001->tun_metadata0,set_field:0x00000014->tun_metadata1,output:1
+	// in_port=256,dl_dst=02:00:00:00:b1:01 actions=set_field:10.0.0.1->tun_dst,set_field:5000->tun_id,set_field:0x000090001->tun_metadata0,set_field:0x000000014->tun_metadata1,output:1
 }
