@@ -6,12 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
 )
-
-func detach(*exec.Cmd) {}
-
-func kill(cmd *exec.Cmd) error { return cmd.Process.Kill() }
 
 // asleep needs to see a process's threads.
 func (s *Switch) asleep(context.Context) error {

@@ -44,6 +44,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/keyway-nve/keyway/proto/bm"
+	"github.com/keyway-nve/keyway/testbed/peer"
 )
 
 const defaultWithin = 20 * time.Second
@@ -126,7 +127,7 @@ const (
 func (s *Switch) start(ctx context.Context, path string) error {
 	s.cmd = exec.Command(path, s.arguments()...)
 	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = s.dir, s.said, s.said
-	detach(s.cmd)
+	peer.Detach(s.cmd)
 	run := s.o.Run
 	if run == nil {
 		run = s.run
@@ -219,7 +220,7 @@ func (s *Switch) close() error {
 	}
 	if s.cmd != nil && s.cmd.Process != nil {
 		// It may have ended, and then there is nobody to kill.
-		_ = kill(s.cmd)
+		_ = peer.Kill(s.cmd)
 	}
 	s.running.Wait()
 	return errors.Join(append(errs, os.RemoveAll(s.dir))...)
