@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -375,4 +376,32 @@ func TestSubscribersAgreeUnderChange(t *testing.T) {
 	}
 	close(stop)
 	<-done
+}
+
+// A subscriber that does not read holds nobody up and costs no memory: what it has not been sent yet is what is true when it is.
+func TestSlowSubscriber(t *testing.T) {
+	const changes = 200
+	name := strings.Repeat("nic", 2000) // answers name the target, so that few of them fill the connection
+	s := NewServer(ServerOptions{})
+	c := goldens(t)["first-only"]
+	put := func(rows uint32) {
+		t.Helper()
+		c.Receive.Rows = rows
+		if err := s.Put(name, c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(0)
+	list := to(t, gpb.SubscriptionList_STREAM, rows)
+	list.Prefix = &gpb.Path{Target: name}
+	sub := subscribe(t, s, list)
+	sub.want("sync")
+	for i := range uint32(changes) {
+		put(i + 1)
+	}
+	read := len(sub.until(fmt.Sprintf("%s: %s = %d", name, rows, changes)))
+	if read > changes/2 {
+		t.Errorf("%d of %d changes were sent one by one", read, changes)
+	}
+	t.Logf("%d of %d changes were read", read, changes)
 }
