@@ -36,8 +36,8 @@ func (e *endpoint) start(g *grpc.Server, address string, group *errgroup.Group) 
 			address = "unix:" + address
 		}
 	}
-	listeners := []net.Listener{bufconn.Listen(1 << 20)}
-	e.inside = listeners[0].(*bufconn.Listener)
+	inside := bufconn.Listen(1 << 20)
+	listeners := []net.Listener{inside}
 	if address != "" {
 		l, err := listener(address)
 		if err != nil {
@@ -46,7 +46,7 @@ func (e *endpoint) start(g *grpc.Server, address string, group *errgroup.Group) 
 		e.address = l.Addr()
 		listeners = append(listeners, l)
 	}
-	e.server = g
+	e.server, e.inside = g, inside
 	for _, l := range listeners {
 		group.Go(func() error { return served(g.Serve(l)) })
 	}
