@@ -27,6 +27,9 @@
 //
 //	go test ./testbed/differential -run CornersAgainstBMv2 -args -update -cases 1
 //
+// Each has a script too, testdata/*.stf, with what was worked out by hand. It
+// runs in the engine, in the embedded target and, where it is, in bmv2.
+//
 // # What is not compared
 //
 // bmv2 has no way to read registers, and is not asked for what it does not
@@ -90,5 +93,8 @@
 //     expression; so does the embedded target;
 //   - copies and compares headers of a union by numbers that it keeps of fields
 //     only where an expression names them, and which are zeros elsewhere;
+//   - accepts a packet of which a selection of the parser takes no case, which
+//     is NoMatch in P4_16: p4c does not write it, so the embedded target does
+//     not know of it either;
 //   - drops frames of no bytes before the program sees them.
 package differential

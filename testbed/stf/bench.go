@@ -14,14 +14,8 @@ import (
 type Bench struct {
 	Switch *engine.Switch
 	out    map[uint32][]string // what left each port, in hexadecimal digits
-	nodes  []replicas          // mc_node_create numbers them
-	groups map[uint32][]int    // nodes of a multicast group
+	trees  trees
 	ids    map[string]entryRef
-}
-
-type replicas struct {
-	instance uint16
-	ports    []uint32
 }
 
 type entryRef struct {
@@ -31,7 +25,7 @@ type entryRef struct {
 
 // NewBench makes a switch that runs p. Its output goes to the bench, and to o.Output after that.
 func NewBench(p *engine.Program, o engine.Options) *Bench {
-	b := &Bench{out: map[uint32][]string{}, groups: map[uint32][]int{}, ids: map[string]entryRef{}}
+	b := &Bench{out: map[uint32][]string{}, trees: trees{groups: map[uint32][]int{}}, ids: map[string]entryRef{}}
 	next := o.Output
 	o.Output = func(port uint32, frame []byte) {
 		b.out[port] = append(b.out[port], hex.EncodeToString(frame))
@@ -46,7 +40,7 @@ func NewBench(p *engine.Program, o engine.Options) *Bench {
 // Configure runs the commands of a script that change state on a switch of the caller's. Packets and expectations are
 // errors: what leaves the switch is the caller's.
 func Configure(sw *engine.Switch, s *Script) error {
-	b := &Bench{Switch: sw, groups: map[uint32][]int{}, ids: map[string]entryRef{}}
+	b := &Bench{Switch: sw, trees: trees{groups: map[uint32][]int{}}, ids: map[string]entryRef{}}
 	var errs []error
 	for i := range s.Statements {
 		st := &s.Statements[i]
@@ -74,87 +68,16 @@ func (b *Bench) do(st *Statement) error {
 
 // Run runs a script to its end and returns everything that was wrong, each an [*Error].
 func (b *Bench) Run(s *Script) error {
-	var errs []error
-	fail := func(st *Statement, err error) {
-		if err != nil {
-			errs = append(errs, &Error{s.Name, st.Line, err})
-		}
-	}
 	clear(b.out)
-	expected := map[uint32][]*Statement{}
-	named := map[uint32]bool{} // as in bmv2's runner only these ports have an interface
-	for i := range s.Statements {
-		st := &s.Statements[i]
-		switch st.Command {
-		case "packet":
-			named[st.Port] = true
-			frame, err := hex.DecodeString(st.Data)
-			if err == nil {
-				b.Switch.Process(st.Port, frame)
-			}
-			fail(st, err)
-		case "expect":
-			named[st.Port] = true
-			expected[st.Port] = append(expected[st.Port], st)
-		default:
-			fail(st, b.do(st))
-		}
-	}
-	for port, want := range expected {
-		b.compare(port, want, fail)
-	}
-	for port, got := range b.out {
-		if named[port] && expected[port] == nil {
-			errs = append(errs, &Error{s.Name, 0, fmt.Errorf("port %d: unexpected packets: %s", port, strings.Join(got, " "))})
-		}
-	}
-	slices.SortStableFunc(errs, func(x, y error) int { return lineOf(x) - lineOf(y) })
-	return errors.Join(errs...)
+	return play(s, b)
 }
 
-func lineOf(err error) int {
-	var e *Error
-	if errors.As(err, &e) {
-		return e.Line
-	}
-	return 0
+func (b *Bench) process(port uint32, frame []byte) error {
+	b.Switch.Process(port, frame)
+	return nil
 }
 
-func (b *Bench) compare(port uint32, want []*Statement, fail func(*Statement, error)) {
-	got := b.out[port]
-	if slices.ContainsFunc(want, func(st *Statement) bool { return st.Any }) {
-		if len(got) == 0 {
-			fail(want[0], fmt.Errorf("port %d: no packet", port))
-		}
-		return
-	}
-	for i, st := range want {
-		if i >= len(got) {
-			fail(st, fmt.Errorf("port %d: no packet, want %s", port, st.Data))
-			continue
-		}
-		if !samePacket(st.Data, got[i]) {
-			fail(st, fmt.Errorf("port %d: packets differ\nwant %s\nhave %s", port, st.Data, got[i]))
-		}
-	}
-	if len(got) > len(want) {
-		fail(want[len(want)-1], fmt.Errorf("port %d: unexpected packets: %s", port, strings.Join(got[len(want):], " ")))
-	}
-}
-
-// samePacket holds the packet against the expectation, which may be shorter unless it ends in $.
-func samePacket(want, got string) bool {
-	want, exact := strings.CutSuffix(want, "$")
-	if len(got) < len(want) || exact && len(got) != len(want) {
-		return false
-	}
-	for i := range len(want) {
-		if want[i] != '*' && want[i] != got[i] {
-			return false
-		}
-	}
-	return true
-}
+func (b *Bench) left() map[uint32][]string { return b.out }
 
 // table finds a table by its name or the end of it.
 func (b *Bench) table(name string) (*engine.Table, error) {
@@ -252,7 +175,14 @@ func (b *Bench) add(st *Statement) error {
 	if errs = append(errs, err); errors.Join(errs...) != nil {
 		return errors.Join(errs...)
 	}
-	h, err := t.Insert(key, int32(lowestPriority-max(0, st.Priority)), c, 0)
+	target := engine.Target(c)
+	if p, ok := b.Switch.ActionProfile(t.Profile()); ok {
+		// Each entry has a member of its own.
+		if target, err = p.AddMember(c); err != nil {
+			return err
+		}
+	}
+	h, err := t.Insert(key, int32(lowestPriority-max(0, st.Priority)), target, 0)
 	if err == nil && st.ID != "" {
 		b.ids[st.ID] = entryRef{t, h}
 	}

@@ -11,6 +11,8 @@
 // counter_read, counter_write, register_read, register_write, register_reset, meter_set_rates, meter_array_set_rates,
 // meter_get_rates, mirroring_add, mirroring_add_mc, mirroring_delete, mirroring_get, mc_mgrp_create, mc_node_create,
 // mc_node_update and mc_node_associate, as bmv2's command line has them.
+//
+// A [Bench] has a switch of the engine of its own. A [Remote] is any switch that speaks P4Runtime, bmv2 too.
 package stf
 
 import (
