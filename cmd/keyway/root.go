@@ -74,7 +74,7 @@ device does not support the model.`,
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usageError(c, err) })
-	root.AddCommand(newLabCommand(), newBenchCommand(), newNVACommand(), newIntentCommand(), newSolveCommand(), newProfilesCommand(), newCapabilitiesCommand(), newAgentCommand(), command.NewCommand(stdout, stderr))
+	root.AddCommand(newLabCommand(), newBenchCommand(), newNVACommand(), newIntentCommand(), newSolveCommand(), newExplainCommand(), newProfilesCommand(), newCapabilitiesCommand(), newAgentCommand(), command.NewCommand(stdout, stderr))
 	return root
 }
 

@@ -169,6 +169,15 @@ func (p *Plan) Rows(device string) int {
 // Solve returns what would be best between two NVEs of which something is known
 // if there were no others, and why.
 func (p *Plan) Solve(sender, receiver string) (capabilities.Layout, capabilities.Explanation, bool) {
+	return p.solve(sender, receiver, nil)
+}
+
+// SolveAs is Solve for just these options in this order.
+func (p *Plan) SolveAs(sender, receiver string, options []string) (capabilities.Layout, capabilities.Explanation, bool) {
+	return p.solve(sender, receiver, &options)
+}
+
+func (p *Plan) solve(sender, receiver string, override *[]string) (capabilities.Layout, capabilities.Explanation, bool) {
 	s, okSender := p.number[sender]
 	r, okReceiver := p.number[receiver]
 	if !okSender || !okReceiver {
@@ -176,7 +185,9 @@ func (p *Plan) Solve(sender, receiver string) (capabilities.Layout, capabilities
 	}
 	relation := p.zones.relation(s, r)
 	asked := p.wanted
-	asked.Override = relation.Override
+	if asked.Override = relation.Override; override != nil {
+		asked.Override = override
+	}
 	layout, why := capabilities.Solve(p.devices[s], p.devices[r], relation.Path, asked)
 	return layout, why, true
 }

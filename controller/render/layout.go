@@ -2,6 +2,7 @@ package render
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -65,6 +66,31 @@ func layoutOf(options []intent.OptionType) layout {
 	}
 	return l
 }
+
+// Layout returns the entries of one layout: by which an NVE sends it, and by which
+// one receives it.
+func Layout(options []intent.OptionType) (send, receive []tables.Entity, err error) {
+	for _, x := range []struct {
+		out    *[]tables.Entity
+		render func(*renderer, *directions)
+	}{{&send, (*renderer).send}, {&receive, (*renderer).receive}} {
+		r := &renderer{in: Input{Numbers: new(Numbers)}}
+		var ls directions
+		r.number(&ls, options)
+		x.render(r, &ls)
+		if err := errors.Join(r.errs...); err != nil {
+			return nil, nil, err
+		}
+		for _, d := range r.out {
+			*x.out = append(*x.out, d.Entity)
+		}
+	}
+	return send, receive, nil
+}
+
+// Header returns what the header of an option is compared with by a receiver, and
+// under which mask.
+func Header(o intent.OptionType) (value, mask uint32) { return header(o), headerMask }
 
 func header(o intent.OptionType) uint32 {
 	return uint32(o.Class)<<16 | uint32(o.Type)<<8 | uint32(o.Length)

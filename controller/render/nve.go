@@ -234,18 +234,28 @@ func (e *edge) tunnel(other string, t tunnel, p intent.Path, options []intent.Op
 // maxFrame is the longest tenant frame that the path carries whole. The least
 // MTU leaves some after all headers and a full window.
 func (e *edge) maxFrame(p intent.Path, options []intent.OptionType) uint16 {
-	n := e.in.Options.UnderlayMTU - 20
+	bytes := 0
+	for _, o := range options {
+		bytes += 4 * o.Size()
+	}
+	return uint16(e.in.Options.UnderlayMTU - Overhead(p, bytes) + ethernetLen)
+}
+
+// ethernetLen is the length of a tenant's Ethernet header, which RFC 7637 section
+// 3.3 has without a tag, and we as well with Geneve.
+const ethernetLen = 14
+
+// Overhead returns what a tenant's IP packet grows by until it is an IP packet of
+// the underlay with so many bytes of options, in bytes (RFC 8926 section 4.4.1).
+func Overhead(p intent.Path, options int) int {
+	n := ethernetLen + 8 + 20 // GRE with key, or the Geneve base header
 	if !p.Remote.Is4() {
-		n -= 20
+		n += 20
 	}
-	n -= 8 // GRE with key, or the Geneve base header
 	if p.Encapsulation == intent.Geneve {
-		n -= 8 // UDP
-		for _, o := range options {
-			n -= 4 * o.Size()
-		}
+		n += 8 + options // UDP
 	}
-	return uint16(n)
+	return n
 }
 
 // nextHop returns the number of the neighbor that a route leads to, and renders

@@ -53,6 +53,32 @@ func (r *runner) plans(t *trial) ([]*layouts.Plan, error) {
 	return plans, nil
 }
 
+// Layouts returns what the layouts at the beginning of the lab are settled from: what its NVAs know once they have asked the devices.
+func (l *Lab) Layouts() (layouts.Input, error) {
+	program, err := nveCapability()
+	if err != nil {
+		return layouts.Input{}, err
+	}
+	told, gnmi := map[string]capabilities.Capability{}, map[string]string{}
+	ours, targets := Authority{}, map[string]intent.Target{}
+	for _, d := range l.Intent.Devices {
+		if d.Role != intent.RoleNVE || l.isPeer(d.Name) {
+			continue
+		}
+		says := program
+		for _, c := range l.Capabilities {
+			if c.Name == d.Name {
+				says = capabilities.Intersect(c, program)
+			}
+		}
+		says.Name = d.Name
+		told[d.Name], gnmi[d.Name] = says, d.Name
+		ours.Devices, targets[d.Name] = append(ours.Devices, d.Name), intent.Target{Address: d.Name}
+	}
+	in := viewOf(l.Intent, ours, targets, gnmi)
+	return layouts.Input{Intent: &in, Program: program, Told: told, MTU: render.Options{}.MTU()}, nil
+}
+
 func nveCapability() (capabilities.Capability, error) {
 	program, err := p4.NVE()
 	if err != nil {
