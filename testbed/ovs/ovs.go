@@ -90,8 +90,6 @@ type Switch struct {
 	probe   uint64 // the last one
 }
 
-const schema = "/usr/share/openvswitch/vswitch.ovsschema"
-
 // Start starts Open vSwitch as a node, without flows in the overlay. ctx bounds
 // the start only.
 func Start(ctx context.Context, node Node, o Options) (*Switch, error) {
@@ -130,7 +128,7 @@ func (s *Switch) start(ctx context.Context) error {
 	if m := regexp.MustCompile(`\d+\.\d+\.\d+`).FindString(said); m != "" {
 		s.version = m
 	}
-	if _, err := s.run(ctx, "ovsdb-tool", "create", s.file("conf.db"), schema); err != nil {
+	if _, err := s.run(ctx, "ovsdb-tool", "create", s.file("conf.db"), s.schema()); err != nil {
 		return err
 	}
 	if err := s.daemon("ovsdb-server", s.file("conf.db"), "--remote=punix:"+s.file("db.sock")); err != nil {
@@ -151,6 +149,16 @@ func (s *Switch) start(ctx context.Context) error {
 	}
 	s.o.Log.Debug("open vswitch runs", "version", s.version, "dir", s.dir)
 	return nil
+}
+
+// schema returns where that of the database is, which is by where it was
+// installed to.
+func (s *Switch) schema() string {
+	program := s.programs["ovsdb-server"]
+	if real, err := filepath.EvalSymlinks(program); err == nil { // /sbin may be /usr/sbin
+		program = real
+	}
+	return filepath.Join(filepath.Dir(program), "../share/openvswitch/vswitch.ovsschema")
 }
 
 func (s *Switch) file(name string) string { return filepath.Join(s.dir, name) }
