@@ -59,7 +59,7 @@ func corners() []corner {
 			"cells.v": upTo(3), "cells.hi": upTo(1), "cells.lo": upTo(1), "any.b.tag": plus(1, upTo(0)), "any.w.tag": plus(2, upTo(0)),
 		}},
 		{name: "packetio"},
-		{name: "parsing", fields: fields{"kind.kind": upTo(14), "options.length": upTo(18)}},
+		{name: "parsing", fields: fields{"kind.kind": upTo(16), "options.length": upTo(18)}},
 		{name: "primitives", fields: fields{
 			"op.op": either(either(upTo(0x12), plus(0x20, upTo(4))), either(either(plus(0x30, upTo(3)), plus(0x40, upTo(2))), plus(0x50, either(upTo(5), plus(0x10, upTo(0)))))),
 			"op.a":  either(upTo(3), upTo(0xffff)), "cells.v": upTo(4),

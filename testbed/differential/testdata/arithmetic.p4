@@ -239,6 +239,12 @@ INGRESS(headers_t, metadata_t) {
         } else if (hdr.args.k < hdr.args.l || hdr.args.a[0:0] == 1) {
             sm.egress_spec = 4;
         }
+        switch (hdr.args.m[8:6]) {
+            0: { sm.egress_spec = sm.egress_spec + 4; }
+            1:
+            2: { hdr.args.m = 0; }
+            default: { hdr.args.pad = ~hdr.args.pad; }
+        }
     }
 }
 

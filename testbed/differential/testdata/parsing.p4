@@ -12,6 +12,7 @@ header kind_t    { bit<8> kind; }
 header item_t    { bit<1> last; bit<7> value; }
 header bits_t    { bit<3> a; bit<13> b; bit<48> c; bit<7> d; bit<65> e; }
 header options_t { bit<8> length; varbit<128> data; }
+header wide_t    { bit<128> a; bit<12> b; bit<4> c; }
 header pair_t    { bit<16> x; bit<16> y; }
 header result_t {
     bit<8>  error_code;
@@ -30,6 +31,7 @@ struct headers_t {
     bits_t       bits;
     options_t    options;
     options_t    copy;
+    wide_t       wide;
     pair_t       pair;
     pair_t       other;
 }
@@ -73,6 +75,8 @@ PARSER(headers_t, metadata_t) {
             12: ranges;
             13: pair_twice;
             14: stuck;
+            15: wide;
+            16: look_wide;
             0x40 &&& 0xc0: pair;
             default: accept;
         }
@@ -174,6 +178,23 @@ PARSER(headers_t, metadata_t) {
         packet.extract(hdr.pair);
         transition accept;
     }
+    // Keys of more than a machine's word.
+    state wide {
+        packet.extract(hdr.wide);
+        transition select(hdr.wide.a, hdr.wide.b) {
+            (0x20010db8000000000000000000000001, 0x123): pair;
+            (0x20010db8000000000000000000000000 &&& 0xffffffff000000000000000000000000, 0x200 &&& 0xf00): items;
+            (_, 0xfff): bits;
+            default: accept;
+        }
+    }
+    state look_wide {
+        transition select(packet.lookahead<bit<72>>()) {
+            0x010203040506070809: pair;
+            0x110000000000000000 &&& 0xff00000000000000ff: wide;
+            default: accept;
+        }
+    }
     // No way out but an error.
     state stuck {
         packet.extract(hdr.items.next);
@@ -230,6 +251,7 @@ DEPARSER(headers_t) {
         packet.emit(hdr.bits);
         packet.emit(hdr.options);
         packet.emit(hdr.copy);
+        packet.emit(hdr.wide);
         packet.emit(hdr.pair);
         packet.emit(hdr.other);
     }
