@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/keyway-nve/keyway/testbed/lab"
 	"github.com/keyway-nve/keyway/testbed/lab/embedded"
@@ -39,7 +40,7 @@ func TestShippedLabs(t *testing.T) {
 				t.Fatal(err)
 			}
 			p := panel(t, veth.Options{})
-			report := lab.Run(t.Context(), l, &veth.World{World: &embedded.World{}, Panel: p}, lab.Options{Hosts: p})
+			report := lab.Run(t.Context(), l, &veth.World{World: &embedded.World{}, Panel: p}, lab.Options{Hosts: p, Timeout: time.Minute})
 			for _, s := range report.Steps {
 				t.Logf("%q %.2f s", s.Name, s.Seconds)
 				if !s.OK {
