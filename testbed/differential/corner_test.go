@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	p4configv1 "github.com/p4lang/p4runtime/go/p4/config/v1"
@@ -331,7 +330,7 @@ func TestCornersAgainstBMv2(t *testing.T) {
 				if *update && n == 0 {
 					g := &golden{t: t}
 					c.record = g.add
-					defer g.save(filepath.Join("testdata", p.name+".golden"), strings.Join([]string{"bmv2", bmv2.Version.String()}, " "))
+					defer g.save(filepath.Join("testdata", p.name+".golden"), source(bmv2.Version.String(), ""))
 				}
 				c.run()
 				total.add(c.tally)

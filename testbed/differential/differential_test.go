@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"testing"
 
 	p4v1 "github.com/p4lang/p4runtime/go/p4/v1"
@@ -33,9 +34,20 @@ func TestEmbeddedAgainstBMv2(t *testing.T) {
 		t.Fatal(err)
 	}
 	var total tally
+	recorded := map[string]bool{}
 	for n := range uint64(*cases) {
 		t.Run(fmt.Sprintf("seed=%d", *seed+n), func(t *testing.T) {
 			c := newCase(t, bmv2, *seed+n)
+			if name := c.device.Role.String(); *update && !recorded[name] {
+				recorded[name] = true
+				g := &golden{t: t}
+				c.record = g.add
+				sources, err := p4.CompiledDigest()
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer g.save(filepath.Join("testdata", name+".golden"), source(bmv2.Version.String(), sources))
+			}
 			c.program()
 			c.write()
 			c.readBack()

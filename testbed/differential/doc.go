@@ -1,6 +1,6 @@
 // Package differential compares the embedded target with bmv2: the same
 // programs, entries and packets, drawn at random, must have the same outcome.
-// It has tests only. Two of them need simple_switch_grpc on PATH; what a seed
+// It has tests only. Those of bmv2 need simple_switch_grpc on PATH; what a seed
 // draws is always the same:
 //
 //	go test ./testbed/differential -run BMv2 -v -args -seed 1 -cases 100
@@ -21,14 +21,19 @@
 // lines say which. A case draws entries, members, groups and sessions from its
 // P4Info and packets from its parser, and changes what entries do between them.
 //
-// What bmv2 answered to one case of each is recorded in testdata/*.golden, a
-// step a line. TestCornersAsRecorded has the embedded target take the same steps
-// and needs no bmv2. The files are made anew, where bmv2 is, by
-//
-//	go test ./testbed/differential -run CornersAgainstBMv2 -args -update -cases 1
-//
 // Each has a script too, testdata/*.stf, with what was worked out by hand. It
 // runs in the engine, in the embedded target and, where it is, in bmv2.
+//
+// # As recorded
+//
+// What bmv2 answered to one case of each program is recorded in
+// testdata/*.golden, a step a line. TestAsRecorded has the embedded target take
+// the same steps and needs no bmv2. The files are made anew, where it is, by
+//
+//	go test ./testbed/differential -run BMv2 -args -update -cases 6 -packets 90 -updates 90
+//
+// which is to be done when a corner program or the project's own have changed;
+// those of an older version of the latter are skipped.
 //
 // # What is not compared
 //

@@ -50,8 +50,13 @@ func key(e *p4v1.Entity) string {
 	return string(k)
 }
 
-// normal returns entities in a form and order that are the same for both sides.
+// normal returns entities in a form and order that are the same for both sides,
+// without the cells of counters that have counted nothing.
 func normal(es []*p4v1.Entity) []*p4v1.Entity {
+	es = slices.DeleteFunc(es, func(e *p4v1.Entity) bool {
+		x := e.GetCounterEntry()
+		return x != nil && x.GetData().GetPacketCount() == 0 && x.GetData().GetByteCount() == 0
+	})
 	for _, e := range es {
 		if te := e.GetTableEntry(); te != nil {
 			slices.SortFunc(te.Match, func(a, b *p4v1.FieldMatch) int { return cmp.Compare(a.GetFieldId(), b.GetFieldId()) })
@@ -71,7 +76,6 @@ func normal(es []*p4v1.Entity) []*p4v1.Entity {
 			sortReplicas(x.GetCloneSessionEntry().GetReplicas())
 		}
 	}
-	es = slices.Clone(es)
 	slices.SortStableFunc(es, func(a, b *p4v1.Entity) int { return cmp.Compare(key(a), key(b)) })
 	return es
 }
