@@ -22,6 +22,7 @@ import (
 
 	"github.com/keyway-nve/keyway/capabilities"
 	"github.com/keyway-nve/keyway/capabilities/gnmi"
+	"github.com/keyway-nve/keyway/controller/intent"
 	"github.com/keyway-nve/keyway/controller/p4rt"
 )
 
@@ -83,6 +84,28 @@ func (q *question) askP4Runtime(ctx context.Context, address string) (capabiliti
 	return *c.Capability, nil
 }
 
+// find returns where a device of an intent is asked, and notes as whom.
+func (q *question) find(file, device string, p4runtime bool) (address string, err error) {
+	in, err := intent.Load(file)
+	if err != nil {
+		return "", err
+	}
+	d, ok := in.Device(device)
+	switch {
+	case !ok:
+		return "", fmt.Errorf("%s: no device is named %s", file, device)
+	case p4runtime && !d.Managed():
+		return "", fmt.Errorf("%s: device %s has no p4runtime address", file, device)
+	case p4runtime:
+		q.device = d.P4Runtime.DeviceID
+		return d.P4Runtime.Address, nil
+	case d.GNMI == "":
+		return "", fmt.Errorf("%s: device %s has no gnmi address", file, device)
+	}
+	q.target = d.Name
+	return d.GNMI, nil
+}
+
 func (q *question) dial(address string) (*gnmi.Client, error) {
 	secure, err := q.secure()
 	if err != nil {
@@ -108,11 +131,11 @@ func newCapabilitiesCommand() *cobra.Command {
 
 func newCapabilitiesGetCommand() *cobra.Command {
 	var q question
-	var output string
+	var output, file string
 	var all, p4runtime bool
 	c := &cobra.Command{
-		Use:   "get ADDR",
-		Short: "Ask the server at an address",
+		Use:   "get ADDR | get DEVICE -f INTENT",
+		Short: "Ask the server at an address, or a device of an intent",
 		Long: `Asks a device, its agent (keyway agent) or a server of many devices for
 capabilities, over gNMI or, with --p4runtime, a device over P4Runtime. As JSON
 they are the tree of keyway-nve-capabilities.yang (RFC 7951), as YAML what
@@ -123,6 +146,7 @@ not support the model.`,
 		Example: `  keyway capabilities get 192.0.2.1:9339
   keyway capabilities get nva.example:9339 --target leaf1 -o yaml
   keyway capabilities get nva.example:9339 --all -o json
+  keyway capabilities get leaf1 -f fleet.yaml
   keyway capabilities get --p4runtime 192.0.2.1:9559 --device-id 1`,
 		Args: usageArgs(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -134,11 +158,21 @@ not support the model.`,
 				return usageError(c, errors.New("--all and --target exclude each other"))
 			}
 			switch {
+			case file != "" && (all || q.target != ""):
+				return usageError(c, errors.New("--all and --target are for an address"))
 			case p4runtime && (all || q.target != ""):
 				return usageError(c, errors.New("--all and --target are for gNMI"))
 			case c.Flags().Changed("device-id") && !p4runtime:
 				return usageError(c, errors.New("--device-id is for --p4runtime"))
-			case p4runtime:
+			}
+			if file != "" {
+				address, err := q.find(file, args[0], p4runtime)
+				if err != nil {
+					return badInput{err}
+				}
+				args[0] = address
+			}
+			if p4runtime {
 				answer, err := q.askP4Runtime(c.Context(), args[0])
 				if err != nil {
 					return err
@@ -165,6 +199,7 @@ not support the model.`,
 		},
 	}
 	q.flags(c)
+	c.Flags().StringVarP(&file, "file", "f", "", "`FILE` with the intent that says where the device is")
 	c.Flags().BoolVar(&p4runtime, "p4runtime", false, "ask over P4Runtime: ADDR is a device's P4Runtime server")
 	c.Flags().Uint64Var(&q.device, "device-id", 0, "with --p4runtime: the device's `ID`; 0 leaves it to the server")
 	c.Flags().BoolVar(&all, "all", false, "ask for all devices of the server")

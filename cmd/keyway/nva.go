@@ -14,11 +14,15 @@ import (
 	"text/tabwriter"
 	"time"
 
+	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
 
+	"github.com/keyway-nve/keyway/capabilities/gnmi"
 	"github.com/keyway-nve/keyway/controller/intent"
 	"github.com/keyway-nve/keyway/controller/nva"
 )
@@ -29,6 +33,7 @@ type nvaRun struct {
 	once       bool
 	timeout    time.Duration
 	metrics    string
+	gnmi       string
 	electionID uint64
 	drain      time.Duration
 	log        string
@@ -39,9 +44,10 @@ func newNVACommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "nva FILE",
 		Short: "Run the authority: keep the devices of an intent as the intent wants them",
-		Long: `Keeps the devices of an intent as the intent wants them, over P4Runtime, and
-answers and judges NVGRE-EXT messages, until it is interrupted. Devices keep
-forwarding when it ends. On SIGHUP, and when a message makes it doubt its
+		Long: `Asks the devices of an intent over gNMI what they can do with Geneve options,
+settles which of those that are wanted each NVE sends to each other, keeps the
+devices as the intent wants them, over P4Runtime, and answers and judges NVGRE-EXT
+messages, until it is interrupted. Devices keep forwarding when it ends. On SIGHUP, and when a message makes it doubt its
 intent, it reads the file again; a file with mistakes changes nothing.`,
 		Example: `  keyway nva fleet.yaml --metrics 127.0.0.1:9100
   keyway nva fleet.yaml --once --timeout 30s`,
@@ -54,6 +60,7 @@ intent, it reads the file again; a file with mistakes changes nothing.`,
 	c.Flags().BoolVar(&o.once, "once", false, "end as soon as all devices are in sync")
 	c.Flags().DurationVar(&o.timeout, "timeout", time.Minute, "with --once: fail after `DURATION`")
 	c.Flags().StringVar(&o.metrics, "metrics", "", "serve Prometheus metrics at http://`ADDR`/metrics")
+	c.Flags().StringVar(&o.gnmi, "gnmi", "", "serve at `ADDR` over gNMI what all devices can do")
 	c.Flags().Uint64Var(&o.electionID, "election-id", 1, "P4Runtime election `ID`: the highest is primary")
 	c.Flags().DurationVar(&o.drain, "drain", time.Second, "how long a packet may be under way between two NVEs")
 	c.Flags().StringVar(&o.log, "log", "info", "log from `LEVEL` on: debug, info, warn or error")
@@ -73,8 +80,10 @@ func (o *nvaRun) run(c *cobra.Command) error {
 	if err != nil {
 		return badInput{err}
 	}
+	serve := gnmi.NewServer(gnmi.ServerOptions{Log: log})
 	n, err := nva.New(nva.Options{
 		Name:       o.file,
+		Serve:      serve,
 		ElectionID: o.electionID,
 		Drain:      o.drain,
 		Log:        log,
@@ -92,6 +101,13 @@ func (o *nvaRun) run(c *cobra.Command) error {
 		registry := prometheus.NewRegistry()
 		registry.MustRegister(nva.NewCollector(n))
 		_, stop, err := serveMetrics(o.metrics, registry, log)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	if o.gnmi != "" {
+		stop, err := serveGNMI(o.gnmi, serve, log)
 		if err != nil {
 			return err
 		}
@@ -139,7 +155,56 @@ func (o *nvaRun) report(c *cobra.Command, n *nva.NVA) error {
 	for _, d := range n.Devices() {
 		fmt.Fprintf(t, "%s\t%v\t%d\t%d\t%s\n", d.Name, d.State, d.Wanted, d.Held, strings.Join(d.Reasons, "; "))
 	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return o.reportTold(c, n)
+}
+
+// reportTold prints what devices have said of themselves.
+func (o *nvaRun) reportTold(c *cobra.Command, n *nva.NVA) error {
+	told := n.Capabilities()
+	if len(told) == 0 {
+		return nil
+	}
+	t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "\nASKED\tANSWER\tRECEIVES\tSENDS\tREASON")
+	for _, x := range told {
+		answer, receives, sends, reason := x.Answer.String(), "", "", ""
+		if x.Answer == gnmi.Supported {
+			receives, sends = summary(x.Capability.Receive), summary(x.Capability.Send)
+		}
+		if x.Stale {
+			answer += " (stale)"
+		}
+		if x.Err != nil {
+			reason = x.Err.Error()
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", x.Device, answer, receives, sends, reason)
+	}
 	return t.Flush()
+}
+
+// serveGNMI serves what is known of all devices, until stop is called.
+func serveGNMI(address string, s *gnmi.Server, log *slog.Logger) (stop func(), err error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("gnmi: %w", err)
+	}
+	g := grpc.NewServer(grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute}))
+	gpb.RegisterGNMIServer(g, s)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := g.Serve(l); err != nil {
+			log.Error("gnmi", "err", err)
+		}
+	}()
+	log.Info("gnmi", "address", l.Addr())
+	return func() {
+		g.Stop()
+		<-done
+	}, nil
 }
 
 // serveMetrics serves what is registered, and what Go counts, until stop is called.

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// The command line, told in testdata/script. $PORT is a free TCP port, $EXAMPLES
+// The command line, told in testdata/script. $PORT and $PORT2 are free TCP ports, $EXAMPLES
 // the directory of the questions for keyway solve. "expand FILE" puts variables'
 // values into a file; "status N ARG..." runs keyway and wants exit status N. The
 // condition [netns] is that network namespaces can be made.
@@ -49,17 +49,19 @@ func TestScripts(t *testing.T) {
 			return err == nil, errors.Join(err, n.Close())
 		},
 		Setup: func(e *testscript.Env) error {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				return err
-			}
-			_, port, err := net.SplitHostPort(l.Addr().String())
-			if err != nil {
-				return err
-			}
-			e.Setenv("PORT", port)
 			e.Setenv("EXAMPLES", examples)
-			return l.Close()
+			var errs []error
+			for _, name := range []string{"PORT", "PORT2"} {
+				l, err := net.Listen("tcp", "127.0.0.1:0")
+				if err != nil {
+					return errors.Join(append(errs, err)...)
+				}
+				defer l.Close() // only then, so that they differ
+				_, port, err := net.SplitHostPort(l.Addr().String())
+				e.Setenv(name, port)
+				errs = append(errs, err)
+			}
+			return errors.Join(errs...)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": func(ts *testscript.TestScript, neg bool, args []string) {

@@ -241,17 +241,22 @@ func (n *NVA) Capabilities() []Capability {
 	defer n.mu.Unlock()
 	var out []Capability
 	for _, name := range slices.Sorted(maps.Keys(n.asked)) {
-		a := n.asked[name]
-		c := Capability{name, a.state}
-		if a.last != nil {
-			c.Capability = *a.last
-			if c.Answer == gnmi.Untold { // at this address
-				c.Answer, c.Stale = gnmi.Supported, true
-			}
-		}
-		out = append(out, c)
+		out = append(out, Capability{name, n.asked[name].known()})
 	}
 	return out
+}
+
+// known is the newest state, with what the device has told before it came to its
+// address, if that is all there is.
+func (a *asked) known() gnmi.State {
+	s := a.state
+	if a.last != nil {
+		s.Capability = *a.last
+		if s.Answer == gnmi.Untold {
+			s.Answer, s.Stale = gnmi.Supported, true
+		}
+	}
+	return s
 }
 
 // Layouts returns what NVEs send to each other by now, as settled.

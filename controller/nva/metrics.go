@@ -3,6 +3,7 @@ package nva
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/keyway-nve/keyway/capabilities/gnmi"
 	"github.com/keyway-nve/keyway/controller/device"
 )
 
@@ -13,6 +14,7 @@ type collector struct {
 	state, revision, watermark      *prometheus.Desc
 	wanted, held                    *prometheus.Desc
 	updates, refused, repaired, ins *prometheus.Desc
+	told                            *prometheus.Desc
 }
 
 // NewCollector returns a collector of what n counts. All series of a device are
@@ -35,6 +37,7 @@ func NewCollector(n *NVA) prometheus.Collector {
 		refused:   desc("device_refused_total", "Updates that were refused, by the device or for lack of room.", "device", "by"),
 		repaired:  desc("device_differences_total", "Differences that a read-back found.", "device", "kind"),
 		ins:       desc("device_packet_ins_total", "Packets that the device punted.", "device"),
+		told:      desc("device_capability", "1 for what the device answers when it is asked what it can do; stale if it does not confirm it now.", "device", "answer"),
 	}
 }
 
@@ -61,6 +64,16 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	count(c.events, c.n.n.unsent, "packet-out-lost")
 	count(c.events, c.n.n.malformedPunts, "malformed-punt")
 	count(c.events, c.n.traces.total, "path-trace")
+	for name, a := range c.n.asked {
+		now := a.known()
+		for _, answer := range []string{gnmi.Untold.String(), gnmi.Supported.String(), gnmi.Unsupported.String(), "stale"} {
+			is := 0.0
+			if answer == now.Answer.String() && !now.Stale || answer == "stale" && now.Stale {
+				is = 1
+			}
+			gauge(c.told, is, name, answer)
+		}
+	}
 	for name, m := range c.n.devices {
 		status, stats := m.Status(), m.Stats()
 		for s := device.Connecting; s <= device.Degraded; s++ {
