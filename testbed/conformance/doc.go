@@ -6,5 +6,8 @@
 // intent, rendered to entities, written by a P4Runtime session. Each case is
 // named after the rule that it holds the program to, and says what becomes of
 // one frame: the bytes that leave, byte by byte, or the reason why it is dropped
-// or punted, by the program's own counters.
+// or punted, by the program's own counters. The same holds for bmv2, where it is
+// on PATH:
+//
+//	go test ./testbed/conformance -args -bmv2
 package conformance
