@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	p4configv1 "github.com/p4lang/p4runtime/go/p4/config/v1"
 	p4v1 "github.com/p4lang/p4runtime/go/p4/v1"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -108,6 +109,27 @@ func TestConfigThatDoesNotMatchItsProgram(t *testing.T) {
 		if err := f.setConfig(verify, config); status.Code(err) != codes.InvalidArgument {
 			t.Errorf("%s: %v", c.name, err)
 		}
+	}
+}
+
+// p4c leaves a profile that no table uses in P4Info, and bmv2 takes the program.
+func TestConfigWithUnusedProfile(t *testing.T) {
+	f := newFixture(t)
+	f.open().arbitrate(election(1))
+	config := entitiesConfig(t)
+	const id = 0x11abcdef
+	config.P4Info.ActionProfiles = append(config.P4Info.ActionProfiles, &p4configv1.ActionProfile{
+		Preamble: &p4configv1.Preamble{Id: id, Name: "Forward.unused", Alias: "unused"}, WithSelector: true, Size: 4,
+	})
+	if err := f.setConfig(p4v1.SetForwardingPipelineConfigRequest_VERIFY_AND_COMMIT, config); err != nil {
+		t.Fatal(err)
+	}
+	e := &p4v1.Entity{Entity: &p4v1.Entity_ActionProfileGroup{ActionProfileGroup: &p4v1.ActionProfileGroup{ActionProfileId: id, GroupId: 1, MaxSize: 1}}}
+	if got := f.code(&p4v1.Update{Type: p4v1.Update_INSERT, Entity: e}); got != codes.InvalidArgument {
+		t.Errorf("a group of it: %v", got)
+	}
+	if got := f.readCode(e); got != codes.OK && got != codes.NotFound {
+		t.Errorf("reading a group of it: %v", got)
 	}
 }
 

@@ -266,7 +266,8 @@ func (c *Config) check() error {
 		faults = append(faults, checkTable(t, eng))
 	}
 	for _, pr := range c.Index.Profiles {
-		if _, ok := sw.ActionProfile(pr.Name); !ok {
+		// p4c leaves a profile that no table uses out of the device config only.
+		if _, ok := sw.ActionProfile(pr.Name); !ok && len(pr.Tables) > 0 {
 			missing("action profile", pr.Name)
 		}
 	}

@@ -50,7 +50,11 @@ func (p *Pipeline) profile(id uint32) (*profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.profiles[pr.ID], nil
+	prof := p.profiles[pr.ID]
+	if prof.eng == nil {
+		return nil, refusal.New(codes.InvalidArgument, "action profile %s: no table uses it, and it is not in the device config", pr.Name)
+	}
+	return prof, nil
 }
 
 func (pr *profile) member(id uint32) (*member, error) {
