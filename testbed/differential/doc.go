@@ -77,6 +77,7 @@
 //     table, which is constant (section 9.1.3), and reads it without an action;
 //   - answers INVALID_ARGUMENT to a member or group that is not there, which is
 //     NOT_FOUND (section 9.1.2), and UNKNOWN to the deletion of one in use;
+//   - keeps a group, without members, that it refuses for what they weigh;
 //   - reads a member as often as it is heavy in some group;
 //   - reads a range that is all there is of a field, where it is to be left out;
 //   - cannot read entries of a table whose key is taken under a mask, of which it
