@@ -153,13 +153,20 @@ func (f *Fleet) Start(spec lab.ControllerSpec, log *slog.Logger) (lab.Controller
 	if err != nil {
 		return nil, err
 	}
-	return &authority{NVA: n, fleet: f}, nil
+	return &authority{NVA: n, fleet: f, closed: make(chan struct{})}, nil
 }
 
 // authority implements [lab.Controller].
 type authority struct {
 	*nva.NVA
-	fleet *Fleet
+	fleet  *Fleet
+	closed chan struct{}
+}
+
+// Close implements [lab.Controller].
+func (a *authority) Close() error {
+	close(a.closed)
+	return a.NVA.Close()
 }
 
 // Collector returns a collector of what the NVA counts.
@@ -177,10 +184,8 @@ const (
 // has been forwarded, and their tables are as they should be.
 func (a *authority) Settle(ctx context.Context) error {
 	for !a.heard() {
-		select {
-		case <-time.After(settlePoll):
-		case <-ctx.Done():
-			return fmt.Errorf("not heard yet what devices can do: %w", context.Cause(ctx))
+		if err := a.poll(ctx); err != nil {
+			return fmt.Errorf("not heard yet what devices can do: %w", err)
 		}
 	}
 	for patience := time.Now().Add(settleWithin); ; {
@@ -191,11 +196,21 @@ func (a *authority) Settle(ctx context.Context) error {
 		if quiet || time.Now().After(patience) {
 			return a.InSync(ctx)
 		}
-		select {
-		case <-time.After(settlePoll):
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		if err := a.poll(ctx); err != nil {
+			return err
 		}
+	}
+}
+
+// poll waits before something is looked at again.
+func (a *authority) poll(ctx context.Context) error {
+	select {
+	case <-time.After(settlePoll):
+		return nil
+	case <-a.closed:
+		return nva.ErrClosed
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 

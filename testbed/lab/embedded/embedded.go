@@ -1,6 +1,6 @@
 // Package embedded is the world in which labs run by default: embedded targets
 // that run the compiled P4 programs, and NVAs that program them over P4Runtime,
-// all in one process. It needs no root and opens no port.
+// all in one process. It needs no root and opens no port unless told to.
 package embedded
 
 import (
@@ -17,7 +17,10 @@ import (
 
 // World implements [lab.World]. Its zero value is ready.
 type World struct {
-	Log *slog.Logger // nil discards
+	// Listen is where each device's P4Runtime server listens for others too, such
+	// as "127.0.0.1:0". Empty: nowhere.
+	Listen string
+	Log    *slog.Logger // nil discards
 
 	fleet authority.Fleet
 }
@@ -26,6 +29,7 @@ type World struct {
 func (w *World) StartDevice(_ context.Context, spec lab.DeviceSpec, transmit func(uint32, []byte)) (lab.Device, error) {
 	t, err := target.New(target.Options{
 		DeviceID: spec.ID,
+		Address:  w.Listen,
 		Name:     spec.Name,
 		Profile:  spec.Capability,
 		CPUPort:  p4.CPUPort,

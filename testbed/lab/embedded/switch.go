@@ -59,6 +59,14 @@ func (s *embeddedSwitch) DialGNMIContext(ctx context.Context, address string) (n
 	return s.target.DialGNMIContext(ctx, address)
 }
 
+// P4RuntimeAddress returns where others reach the P4Runtime server, or "".
+func (s *embeddedSwitch) P4RuntimeAddress() string {
+	if a := s.target.Address(); a != nil {
+		return a.String()
+	}
+	return ""
+}
+
 // Counters implements [lab.Device].
 func (s *embeddedSwitch) Counters(ctx context.Context) (lab.Counters, error) {
 	return s.reader.All(ctx)

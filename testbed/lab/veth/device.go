@@ -109,6 +109,14 @@ type device struct {
 // Receive implements [lab.Device].
 func (d *device) Receive(port uint32, frame []byte) { d.outside.Receive(port, frame) }
 
+// P4RuntimeAddress returns where others reach the P4Runtime server, or "".
+func (d *device) P4RuntimeAddress() string {
+	if x, ok := d.Device.(interface{ P4RuntimeAddress() string }); ok {
+		return x.P4RuntimeAddress()
+	}
+	return ""
+}
+
 // Settle implements [lab.Device].
 func (d *device) Settle(ctx context.Context) error {
 	return errors.Join(Settle(ctx, d.way...), d.Device.Settle(ctx))
