@@ -10,11 +10,23 @@ import (
 type Deviation struct {
 	Name   string
 	Reason string
+	// Avoid reports whether an update is not to be made, because the server would
+	// not survive it.
+	Avoid func(*p4v1.Update) bool
 	// Answer reports whether an answer to an update is this deviation. If the
 	// server has taken what is at fault, it is asked what it then holds.
 	Answer func(u *p4v1.Update, got codes.Code) bool
-	// Read is the same for one request of a read.
+	// Partial says that what is refused may be done in part, so that the server
+	// has to be asked then, too.
+	Partial bool
+	// Request reports whether an update is why a whole request was refused, or
+	// with nil whether that may be answered to another device or role.
+	Request func(u *p4v1.Update, got codes.Code) bool
+	// Read is as Answer for one request of a read, or with nil for the read of
+	// another device.
 	Read func(request *p4v1.Entity, got codes.Code) bool
+	// Skip reports whether a request of a read is not to be made.
+	Skip func(request *p4v1.Entity) bool
 	// Form changes an entity so that what the server reads is like what should
 	// be read. Both pass through it.
 	Form func(*p4v1.Entity)

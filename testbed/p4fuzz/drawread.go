@@ -129,7 +129,9 @@ func (d *draw) cellFilter() *p4v1.Entity {
 	case size <= smallArray && d.chance(20):
 		i = nil
 	case d.chance(5):
-		id = d.notAnID(id)
+		if id = d.notAnID(id); id == 0 {
+			i = nil // with an index it would mean nothing
+		}
 	}
 	return cellRequest(k, id, i)
 }

@@ -50,6 +50,9 @@ type Options struct {
 	// The specification does not want it to (section 12.1), so otherwise no
 	// batch has updates that depend on each other.
 	InOrder bool
+	// OneByOne reads each entity on its own, for servers that fail a batch as a
+	// whole, against section 13.3.
+	OneByOne bool
 	// Deviations of the server that are known.
 	Deviations []Deviation
 	// Shrink is how long to look for a shorter reproduction; 0 is 15 s.
@@ -98,6 +101,7 @@ func Run(ctx context.Context, conn grpc.ClientConnInterface, opts Options) (*Rep
 		config:     opts.Config,
 		deviations: opts.Deviations,
 		report:     newReport(opts.Seed),
+		oneByOne:   opts.OneByOne,
 	}}
 	start := time.Now()
 	over := func() bool { return r.For > 0 && time.Since(start) > r.For }
@@ -153,7 +157,8 @@ func (r *run) batch(d *draw) *p4v1.WriteRequest {
 	used := make(map[string]bool)
 	for range 1 + d.r.IntN(one(d, 1, 4, 20)) {
 		u, name, kinds := r.update(d)
-		if u == nil || !r.InOrder && d.depends(u, used) {
+		avoid := func(x *Deviation) bool { return x.Avoid != nil && x.Avoid(u) }
+		if u == nil || !r.InOrder && d.depends(u, used) || r.trial.known(avoid) != nil {
 			continue
 		}
 		kinds[name]++

@@ -107,6 +107,9 @@ func (o *oracle) readOf(v *verdict, k kind, id uint32, index int64, known bool) 
 	for _, x := range o.s.lists[container{k, id}] {
 		out = append(out, o.s.get(x))
 	}
+	if k == digest && len(out) == 0 {
+		v.may("13 does not say what a read of what is not there is answered", codes.NotFound)
+	}
 	return out
 }
 

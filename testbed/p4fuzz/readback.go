@@ -94,10 +94,13 @@ func (t *trial) adopt(ctx context.Context, ask *p4v1.TableEntry) error {
 
 // adoptAll takes everything as the device says that it is.
 func (t *trial) adoptAll(ctx context.Context) error {
-	ask := t.everything()
-	got, _, _, err := t.dev.read(ctx, t.reading(ask...))
-	if err != nil {
-		return problemf("%v", err)
+	var got []*p4v1.Entity
+	for _, e := range t.everything() {
+		es, _, _, err := t.dev.read(ctx, t.reading(e))
+		if err != nil {
+			return problemf("%v", err)
+		}
+		got = append(got, es...)
 	}
 	was := t.s
 	t.s = newState()

@@ -17,8 +17,13 @@ func (r *run) shrink(ctx context.Context, steps []Step, what string) ([]Step, st
 	r.trial.report = newReport(r.Seed)
 	defer func() { r.trial.report = kept }()
 	until := time.Now().Add(r.Shrink)
+	gone := false
 	fails := func(s []Step) bool {
-		if time.Now().After(until) {
+		if gone || time.Now().After(until) {
+			return false
+		}
+		if err := r.trial.begin(ctx); err != nil {
+			gone = true // the problem was the end of the server
 			return false
 		}
 		var p *problem
@@ -51,12 +56,9 @@ func (r *run) shrink(ctx context.Context, steps []Step, what string) ([]Step, st
 	return fewer(steps, fails), what
 }
 
-// replay does steps on a fresh device.
+// replay does steps on a device that has just begun.
 func (r *run) replay(ctx context.Context, steps []Step) error {
 	t := r.trial
-	if err := t.begin(ctx); err != nil {
-		return err
-	}
 	for _, s := range steps {
 		if err := t.do(ctx, s); err != nil {
 			return err
