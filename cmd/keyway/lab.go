@@ -108,7 +108,7 @@ func (o *labRun) runOne(c *cobra.Command, l *lab.Lab) (report lab.LabReport, err
 		defer func() { err = errors.Join(err, panel.Close()) }()
 		options.Hosts = panel
 	}
-	return lab.Run(c.Context(), l, o.world(panel), options), nil
+	return lab.Run(c.Context(), l, o.world(panel, ""), options), nil
 }
 
 // openLab returns a shipped lab, or else the lab in a file.

@@ -54,13 +54,14 @@ func (o *labPlace) check(c *cobra.Command) error {
 	return usageError(c, fmt.Errorf("target %q is neither embedded nor bmv2", o.target))
 }
 
-// world returns what one lab is run in. Without a panel its wires are in memory.
-func (o *labPlace) world(panel *veth.Panel) lab.World {
+// world returns what one lab is run in. Without a panel its wires are in memory. listen is where the devices' P4Runtime servers listen for others
+// too; empty: nowhere.
+func (o *labPlace) world(panel *veth.Panel, listen string) lab.World {
 	switch {
 	case o.target == "bmv2":
 		return &bmv2.World{Program: o.program, Panel: panel, Log: o.logger}
 	case panel != nil:
-		return &veth.World{World: &embedded.World{Log: o.logger}, Panel: panel}
+		return &veth.World{World: &embedded.World{Listen: listen, Log: o.logger}, Panel: panel}
 	}
 	return &embedded.World{Log: o.logger}
 }

@@ -70,23 +70,22 @@ func (o *labUp) run(c *cobra.Command, name string) (err error) {
 		return fmt.Errorf("lab %s: %w", l.Name, err)
 	}
 	defer func() { err = errors.Join(err, panel.Close()) }()
-	world := o.world(panel)
+	world := o.world(panel, "127.0.0.1:0")
 	if w, ok := world.(*bmv2.World); ok {
 		w.Unpaced = true // nobody waits for what others send
 	}
+	shown := &shownWorld{World: world, registry: prometheus.NewRegistry(), p4runtime: map[string]string{}}
 	metrics := ""
 	if o.metrics != "" {
-		registry := prometheus.NewRegistry()
-		world = &meteredWorld{world, registry}
-		address, stop, err := serveMetrics(o.metrics, registry, o.logger)
+		address, stop, err := serveMetrics(o.metrics, shown.registry, o.logger)
 		if err != nil {
 			return err
 		}
 		defer stop()
 		metrics = fmt.Sprintf("http://%v/metrics", address)
 	}
-	return lab.Up(c.Context(), l, world, lab.Options{Hosts: panel, PcapDir: o.pcap}, func() error {
-		up := newUpReport(l, o.target, panel)
+	return lab.Up(c.Context(), l, shown, lab.Options{Hosts: panel, PcapDir: o.pcap}, func() error {
+		up := newUpReport(l, o.target, panel, shown.p4runtime)
 		up.Metrics = metrics
 		if o.output == "json" {
 			e := json.NewEncoder(c.OutOrStdout())
@@ -97,14 +96,24 @@ func (o *labUp) run(c *cobra.Command, name string) (err error) {
 	})
 }
 
-// meteredWorld registers what its NVAs count.
-type meteredWorld struct {
+// shownWorld registers what its NVAs count, and knows where its devices' P4Runtime servers listen.
+type shownWorld struct {
 	lab.World
-	registry prometheus.Registerer
+	registry  *prometheus.Registry
+	p4runtime map[string]string
+}
+
+// StartDevice implements [lab.World].
+func (w *shownWorld) StartDevice(ctx context.Context, spec lab.DeviceSpec, transmit func(uint32, []byte)) (lab.Device, error) {
+	d, err := w.World.StartDevice(ctx, spec, transmit)
+	if x, ok := d.(interface{ P4RuntimeAddress() string }); err == nil && ok {
+		w.p4runtime[spec.Name] = x.P4RuntimeAddress()
+	}
+	return d, err
 }
 
 // StartController implements [lab.World].
-func (w *meteredWorld) StartController(ctx context.Context, spec lab.ControllerSpec) (lab.Controller, error) {
+func (w *shownWorld) StartController(ctx context.Context, spec lab.ControllerSpec) (lab.Controller, error) {
 	c, err := w.World.StartController(ctx, spec)
 	if m, ok := c.(interface{ Collector() prometheus.Collector }); err == nil && ok {
 		err = prometheus.WrapRegistererWith(prometheus.Labels{"authority": spec.Name}, w.registry).Register(m.Collector())
@@ -132,10 +141,11 @@ type upDevice struct {
 	Name       string   `json:"name"`
 	Role       string   `json:"role"`
 	Namespace  string   `json:"namespace"`
+	P4Runtime  string   `json:"p4runtime,omitempty"` // address
 	Interfaces []string `json:"interfaces"`
 }
 
-func newUpReport(l *lab.Lab, target string, panel *veth.Panel) upReport {
+func newUpReport(l *lab.Lab, target string, panel *veth.Panel, p4runtime map[string]string) upReport {
 	up := upReport{Lab: l.Name, Target: target}
 	for _, g := range panel.Guests() {
 		e, _ := l.Intent.Endpoint(g.Endpoint)
@@ -146,7 +156,7 @@ func newUpReport(l *lab.Lab, target string, panel *veth.Panel) upReport {
 		if ports == nil {
 			continue // a peer is a program of others, with interfaces of its own
 		}
-		x := upDevice{Name: d.Name, Role: d.Role.String(), Namespace: namespacePrefix + d.Name}
+		x := upDevice{Name: d.Name, Role: d.Role.String(), Namespace: namespacePrefix + d.Name, P4Runtime: p4runtime[d.Name]}
 		for _, p := range ports {
 			x.Interfaces = append(x.Interfaces, veth.PortName(p))
 		}
@@ -162,9 +172,9 @@ func (up upReport) writeTable(w io.Writer) error {
 	for _, h := range up.Hosts {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%v\t%d\t%s\t%s\n", h.Endpoint, h.Namespace, list(h.Addresses), h.MAC, h.MTU, h.VirtualNetwork, h.Port)
 	}
-	fmt.Fprintln(t, "\nDEVICE\tNAMESPACE\tINTERFACES")
+	fmt.Fprintln(t, "\nDEVICE\tNAMESPACE\tP4RUNTIME\tINTERFACES")
 	for _, d := range up.Devices {
-		fmt.Fprintf(t, "%s\t%s\t%s\n", d.Name, d.Namespace, strings.Join(d.Interfaces, " "))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", d.Name, d.Namespace, d.P4Runtime, strings.Join(d.Interfaces, " "))
 	}
 	if err := t.Flush(); err != nil {
 		return err

@@ -69,8 +69,8 @@ func TestLabUp(t *testing.T) {
 	}
 	for _, d := range up.Devices {
 		names = append(names, d.Namespace)
-		if len(d.Interfaces) == 0 {
-			t.Errorf("device %s has no interfaces", d.Name)
+		if len(d.Interfaces) == 0 || d.P4Runtime == "" {
+			t.Errorf("device %+v", d)
 		}
 	}
 	for _, name := range names {

@@ -165,7 +165,7 @@ func (s *Switch) arguments() []string {
 		args = append(args, "--interface", fmt.Sprintf("%d@%s", port, s.o.Interfaces[port]))
 	}
 	args = append(args, "--",
-		"--grpc-server-addr", "unix:"+s.socket(p4runtimeSocket),
+		"--grpc-server-addr", s.P4RuntimeAddress(),
 		"--cpu-port", strconv.FormatUint(uint64(s.o.CPUPort), 10),
 		"--drop-port", strconv.FormatUint(uint64(s.o.DropPort), 10))
 	if s.o.Interfaces == nil {
@@ -232,6 +232,9 @@ func (s *Switch) Ended() <-chan struct{} { return s.ctx.Done() }
 // Err returns why the process ended: ErrEnded, with its last words, or
 // ErrClosed.
 func (s *Switch) Err() error { return context.Cause(s.ctx) }
+
+// P4RuntimeAddress returns where the P4Runtime server listens, in gRPC's form.
+func (s *Switch) P4RuntimeAddress() string { return "unix:" + s.socket(p4runtimeSocket) }
 
 // Dial connects to the P4Runtime server.
 func (s *Switch) Dial(opts ...grpc.DialOption) (*grpc.ClientConn, error) {
