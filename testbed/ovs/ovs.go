@@ -176,14 +176,16 @@ func (s *Switch) daemon(name string, args ...string) error {
 	log := s.file(name + ".log")
 	cmd := s.command(context.Background(), name, append(args, "--unixctl="+s.file(name+".ctl"), "--log-file="+log, "-vconsole:off")...)
 	peer.Detach(cmd)
-	if err := cmd.Start(); err != nil {
+	s.running.Add(1)
+	err := peer.Run(cmd, func(err error) {
+		defer s.running.Done()
+		s.cancel(fmt.Errorf("%s %w (%v): %s", name, ErrEnded, err, last(log)))
+	})
+	if err != nil {
+		s.running.Done()
 		return err
 	}
 	s.daemons = append(s.daemons, cmd)
-	s.running.Go(func() {
-		err := cmd.Wait()
-		s.cancel(fmt.Errorf("%s %w (%v): %s", name, ErrEnded, err, last(log)))
-	})
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 )
 
 // Required is the environment variable that makes a program that is missing a
@@ -26,6 +27,24 @@ func Find(program string) (string, error) {
 		}
 	}
 	return "", err
+}
+
+// Run starts a process that was detached, and calls ended when it has ended, with
+// what [exec.Cmd.Wait] says. One thread starts it and waits for it: to the
+// kernel, who starts a process is a thread, and threads may end before us, as
+// those do that have been in other network namespaces.
+func Run(cmd *exec.Cmd, ended func(error)) error {
+	started := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			ended(cmd.Wait())
+		}
+	}()
+	return <-started
 }
 
 // Tester is what Require needs of a [testing.TB].

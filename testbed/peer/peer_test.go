@@ -2,8 +2,12 @@ package peer_test
 
 import (
 	"fmt"
+	"os/exec"
 	"path/filepath"
+	"runtime"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/keyway-nve/keyway/testbed/peer"
 )
@@ -33,5 +37,36 @@ func TestRequire(t *testing.T) {
 				t.Errorf("path is %q", path)
 			}
 		})
+	}
+}
+
+// A process outlives the threads of ours that end, and nobody waits for one that
+// cannot be started.
+func TestRun(t *testing.T) {
+	sleep := peer.Require(t, "sleep", "coreutils")
+	ended := make(chan error, 1)
+	cmd := exec.Command(sleep, "60")
+	peer.Detach(cmd)
+	if err := peer.Run(cmd, func(err error) { ended <- err }); err != nil {
+		t.Fatal(err)
+	}
+	var threads sync.WaitGroup
+	for range 20 {
+		threads.Go(func() { runtime.LockOSThread() }) // and ends with it
+	}
+	threads.Wait()
+	select {
+	case err := <-ended:
+		t.Fatalf("ended: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	if err := peer.Kill(cmd); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err == nil {
+		t.Error("killed without an error")
+	}
+	if err := peer.Run(exec.Command("/no/such/program"), func(error) { t.Error("ended") }); err == nil {
+		t.Error("started")
 	}
 }

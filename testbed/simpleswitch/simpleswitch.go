@@ -130,7 +130,7 @@ func (s *Switch) start(ctx context.Context, path string) error {
 	peer.Detach(s.cmd)
 	run := s.o.Run
 	if run == nil {
-		run = s.run
+		run = peer.Run
 	}
 	s.running.Add(1)
 	err := run(s.cmd, func(err error) {
@@ -172,15 +172,6 @@ func (s *Switch) arguments() []string {
 		args = append(args, "--dp-grpc-server-addr", "unix:"+s.socket(packetSocket))
 	}
 	return args
-}
-
-// run starts the process and waits for it.
-func (s *Switch) run(cmd *exec.Cmd, ended func(error)) error {
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	go func() { ended(cmd.Wait()) }()
-	return nil
 }
 
 // answers waits until the P4Runtime server does.
