@@ -158,7 +158,11 @@ func (o *nvaRun) report(c *cobra.Command, n *nva.NVA) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	return o.reportTold(c, n)
+	if err := o.reportTold(c, n); err != nil {
+		return err
+	}
+	o.reportPairs(c, n)
+	return nil
 }
 
 // reportTold prints what devices have said of themselves.
@@ -183,6 +187,13 @@ func (o *nvaRun) reportTold(c *cobra.Command, n *nva.NVA) error {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", x.Device, answer, receives, sends, reason)
 	}
 	return t.Flush()
+}
+
+// reportPairs prints which pairs of NVEs do not have what would be best for them.
+func (o *nvaRun) reportPairs(c *cobra.Command, n *nva.NVA) {
+	for _, x := range n.Layouts().Exceptions() {
+		fmt.Fprintln(c.OutOrStdout(), x)
+	}
 }
 
 // serveGNMI serves what is known of all devices, until stop is called.

@@ -1,8 +1,13 @@
 package layouts_test
 
 import (
+	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/keyway-nve/keyway/capabilities"
 	"github.com/keyway-nve/keyway/controller/intent"
@@ -234,6 +239,73 @@ func TestZonesAreEnough(t *testing.T) {
 					t.Errorf("%s: %s to %s: have %s, alone %s", in.Wanted.Options[0].Option, s, r, have, layout)
 				}
 			}
+		}
+	}
+}
+
+func TestExceptions(t *testing.T) {
+	told := map[string]capabilities.Capability{"d": says(t, "d", 16)}
+	p, _ := settle(t, map[string]string{"A": "", "B": "profile: intel-e810,", "D": "gnmi: '192.0.2.9:9339',"}, `
+wanted: {options: [{option: context, required: true}, {option: group}, {option: sequence}]}
+layouts: [{sender: d, receiver: c, options: [context, mark, trace]}]
+`, told)
+	var have []string
+	for _, x := range p.Exceptions() {
+		have = append(have, x.String())
+	}
+	want := []string{
+		"c to b is impossible: receiver b: matches no options (receive.options)",
+		"d to b is impossible: receiver b: matches no options (receive.options)",
+		"b to c is impossible: sender b: places no options (send.options)",
+		"d to c is impossible: transit far: looks at 0xff00/0x03/3w in word 0 only (receive.order[0])",
+		"b to d is impossible: sender b: places no options (send.options)",
+	}
+	slices.Sort(have)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, have); diff != "" {
+		t.Errorf("-want +have:\n%s", diff)
+	}
+	if got := p.Unknown(); !slices.Equal(got, []string{"a"}) {
+		t.Errorf("unknown: %v", got)
+	}
+	for _, x := range layouts.Troubles() {
+		if strings.Contains(x.String(), "(") {
+			t.Errorf("trouble %v", x)
+		}
+	}
+}
+
+// A thousand NVEs of three generations on ten leaves, each of which sends to each.
+func BenchmarkSettle(b *testing.B) {
+	var in intent.Intent
+	for _, o := range []struct {
+		name  string
+		field intent.Field
+	}{{"group", intent.FieldGroup}, {"sequence", intent.FieldSequence}, {"context", intent.FieldLogicalPorts}, {"origin", intent.FieldOrigin}} {
+		in.OptionTypes = append(in.OptionTypes, intent.OptionType{
+			Name: o.name, Class: 0xff00, Type: uint8(len(in.OptionTypes)), Length: 1, Words: []intent.Word{{Field: o.field}}})
+		in.Wanted.Options = append(in.Wanted.Options, intent.WantedOption{Option: o.name, Weight: uint16(10 - len(in.OptionTypes))})
+	}
+	told := map[string]capabilities.Capability{}
+	const nves, leaves = 1000, 10
+	for i := range leaves {
+		in.Devices = append(in.Devices, intent.Device{Name: fmt.Sprintf("leaf%d", i), Role: intent.RoleTransit})
+	}
+	for i := range nves {
+		name, leaf := fmt.Sprintf("nve%d", i), &in.Devices[i%leaves]
+		port := uint16(len(leaf.Ports) + 1)
+		leaf.Ports = append(leaf.Ports, intent.UnderlayPort{Number: port})
+		in.Devices = append(in.Devices, intent.Device{
+			Name: name, Role: intent.RoleNVE, GNMI: "192.0.2.1:9339", ProviderAddresses: []netip.Addr{netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})},
+			Ports: []intent.UnderlayPort{{Number: 1, Neighbor: intent.Neighbor{Device: leaf.Name, Port: port}}},
+		})
+		told[name] = says(b, name, uint16(8<<(i%3)))
+	}
+	program := program(b)
+	for b.Loop() {
+		p := layouts.Settle(layouts.Input{Intent: &in, Program: program, Told: told, MTU: 9000})
+		if a := p.Between("nve0", "nve1"); len(a.Options) == 0 {
+			b.Fatalf("%+v", a)
 		}
 	}
 }

@@ -265,3 +265,22 @@ func (n *NVA) Layouts() *layouts.Plan {
 	defer n.mu.Unlock()
 	return n.plan
 }
+
+// maxSaid bounds the exceptions that are logged at a time.
+const maxSaid = 20
+
+// sayExceptions logs what a new plan has not as one might wish and the old one had.
+func (n *NVA) sayExceptions(before, after *layouts.Plan) {
+	old := before.Exceptions()
+	said := 0
+	for _, x := range after.Exceptions() {
+		if slices.ContainsFunc(old, func(o layouts.Exception) bool { return o.String() == x.String() }) {
+			continue
+		}
+		if said++; said > maxSaid {
+			n.log.Warn("and more pairs of NVEs that do not have what would be best for them")
+			return
+		}
+		n.log.Warn("layout", "sender", x.Sender, "receiver", x.Receiver, "pairs", x.Pairs, "is", x.Trouble, "why", x.Why)
+	}
+}

@@ -63,6 +63,7 @@ func (n *NVA) replace(in *intent.Intent, plan *layouts.Plan) error {
 	if err != nil {
 		return err
 	}
+	n.sayExceptions(n.plan, plan)
 	n.intent, n.plan, n.network, n.round = in, plan, miss.NewNetwork(in, &n.overrides), round
 	n.current = n.version
 	n.askAll(in)

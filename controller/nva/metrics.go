@@ -5,6 +5,7 @@ import (
 
 	"github.com/keyway-nve/keyway/capabilities/gnmi"
 	"github.com/keyway-nve/keyway/controller/device"
+	"github.com/keyway-nve/keyway/controller/layouts"
 )
 
 // collector shows an NVA to Prometheus.
@@ -14,7 +15,7 @@ type collector struct {
 	state, revision, watermark      *prometheus.Desc
 	wanted, held                    *prometheus.Desc
 	updates, refused, repaired, ins *prometheus.Desc
-	told                            *prometheus.Desc
+	told, pairs                     *prometheus.Desc
 }
 
 // NewCollector returns a collector of what n counts. All series of a device are
@@ -38,6 +39,7 @@ func NewCollector(n *NVA) prometheus.Collector {
 		repaired:  desc("device_differences_total", "Differences that a read-back found.", "device", "kind"),
 		ins:       desc("device_packet_ins_total", "Packets that the device punted.", "device"),
 		told:      desc("device_capability", "1 for what the device answers when it is asked what it can do; stale if it does not confirm it now.", "device", "answer"),
+		pairs:     desc("pairs_troubled", "Pairs of NVEs that do not have the layout that would be best for them, by what is the matter.", "trouble"),
 	}
 }
 
@@ -64,6 +66,13 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	count(c.events, c.n.n.unsent, "packet-out-lost")
 	count(c.events, c.n.n.malformedPunts, "malformed-punt")
 	count(c.events, c.n.traces.total, "path-trace")
+	troubled := map[layouts.Trouble]int{}
+	for _, x := range c.n.plan.Exceptions() {
+		troubled[x.Trouble] += x.Pairs
+	}
+	for _, t := range layouts.Troubles() {
+		gauge(c.pairs, float64(troubled[t]), t.String())
+	}
 	for name, a := range c.n.asked {
 		now := a.known()
 		for _, answer := range []string{gnmi.Untold.String(), gnmi.Supported.String(), gnmi.Unsupported.String(), "stale"} {
