@@ -16,6 +16,8 @@
 // specification does not order them; where it speaks of no code, or leaves
 // something to the server, all that it leaves is allowed. How a server is known
 // to deviate is a list of [Deviation], each with its reason.
+//
+// [Arbitrate] does the same for what clients are told on their streams.
 package p4fuzz
 
 import (

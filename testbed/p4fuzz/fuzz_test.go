@@ -130,7 +130,8 @@ func noWeights(info *p4configv1.P4Info) {
 //	go test ./testbed/p4fuzz -run Server/nve -p4fuzz.addr=localhost:9559 -v
 //	go test ./testbed/p4fuzz -run Server/nve -p4fuzz.addr=localhost:9559 -p4fuzz.bmv2 -v
 //
-// The time is that of all programs together.
+// The time is that of all programs together. Arbitration has a test of its own,
+// with the same seed and more games the longer the time is.
 func TestServer(t *testing.T) {
 	programs := []struct {
 		name   string

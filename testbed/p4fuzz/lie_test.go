@@ -23,8 +23,9 @@ type lie struct {
 	answer func(*p4v1.WriteRequest, *spb.Status) *spb.Status
 	read   func(*p4v1.ReadRequest)
 	entity func(*p4v1.Entity) bool // false: it is lost
-	want   string                  // of the problem
-	steps  int                     // that a reproduction may have
+	told   func(*p4v1.MasterArbitrationUpdate)
+	want   string // of the problem
+	steps  int    // that a reproduction may have
 }
 
 // with returns options that have a client believe a lie.
@@ -67,6 +68,9 @@ func (l *liar) SendMsg(m any) error {
 
 func (l *liar) RecvMsg(m any) error {
 	err := l.ClientStream.RecvMsg(m)
+	if r, ok := m.(*p4v1.StreamMessageResponse); ok && err == nil && l.told != nil && r.GetArbitration() != nil {
+		l.told(r.GetArbitration())
+	}
 	if r, ok := m.(*p4v1.ReadResponse); ok && err == nil && l.entity != nil {
 		all := r.Entities
 		r.Entities = nil
