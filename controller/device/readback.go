@@ -66,11 +66,19 @@ func (d *Device) parts() []part {
 			}})
 		}
 	}
-	digests := part{name: "digests", holds: is[tables.DigestConfig]}
-	if len(s.Digests()) > 0 {
-		digests.filters = []*p4v1.Entity{{Entity: &p4v1.Entity_DigestEntry{DigestEntry: &p4v1.DigestEntry{}}}}
+	parts := []part{entries, groups, clones, cells}
+	// One by one: PI reads a digest by its id only, and calls one NOT_FOUND that is not configured.
+	for _, g := range s.Digests() {
+		parts = append(parts, part{
+			name: "digest " + g.Name,
+			holds: func(e tables.Entity) bool {
+				c, ok := e.(tables.DigestConfig)
+				return ok && c.Digest == g.Name
+			},
+			filters: []*p4v1.Entity{{Entity: &p4v1.Entity_DigestEntry{DigestEntry: &p4v1.DigestEntry{DigestId: g.ID}}}},
+		})
 	}
-	return []part{entries, groups, clones, cells, digests}
+	return parts
 }
 
 func is[T tables.Entity](e tables.Entity) bool { _, ok := e.(T); return ok }
