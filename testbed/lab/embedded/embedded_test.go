@@ -42,24 +42,13 @@ func run(t *testing.T, name, pcaps string) lab.LabReport {
 	return report
 }
 
-// The shipped labs meet all their expectations on the embedded target.
-func TestShippedLabs(t *testing.T) {
-	for _, name := range shipped() {
-		t.Run(name, func(t *testing.T) { run(t, name, "") })
-	}
-}
-
-// whole returns one file that has what all files of a lab's captures have: a
+// wires returns one file that has what the captures of a lab's wires have: a
 // pcapng file is made of sections, one behind the other.
-func whole(t *testing.T, dir string) string {
+func wires(t *testing.T, dir string) string {
 	t.Helper()
-	var files []string
-	for _, pattern := range []string{"*.pcapng", "*/*.pcapng"} {
-		found, err := filepath.Glob(filepath.Join(dir, pattern))
-		if err != nil {
-			t.Fatal(err)
-		}
-		files = append(files, found...)
+	files, err := filepath.Glob(filepath.Join(dir, "*", "*.pcapng"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("captures are %q: %v", files, err)
 	}
 	var all []byte
 	for _, file := range files {
@@ -69,18 +58,30 @@ func whole(t *testing.T, dir string) string {
 		}
 		all = append(all, b...)
 	}
-	file := filepath.Join(t.TempDir(), "all.pcapng")
+	file := filepath.Join(t.TempDir(), "wires.pcapng")
 	if err := os.WriteFile(file, all, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return file
 }
 
-// tshark reads the labs' captures, that of the lab and that of each wire:
-// nothing is malformed, has a wrong checksum or is worth a warning but what the
-// lab has put there itself to be refused, and the options stand in the order
-// that the report says.
-func TestCapturesInTshark(t *testing.T) {
+// The shipped labs meet all their expectations on the embedded target, and their
+// captures show what they report.
+func TestShippedLabs(t *testing.T) {
+	for _, name := range shipped() {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			report := run(t, name, dir)
+			t.Run("in tshark", func(t *testing.T) { dissect(t, name, dir, report) })
+		})
+	}
+}
+
+// dissect has tshark read a lab's captures. In those of the wires nothing is
+// malformed, has a wrong checksum or is worth a warning but what the lab has put
+// there itself to be refused. In that of the whole lab the options stand in the
+// order that the report says.
+func dissect(t *testing.T, name, dir string, report lab.LabReport) {
 	tshark := peer.Require(t, "tshark", "tshark")
 	fields := func(t *testing.T, file, filter string, names ...string) []string {
 		t.Helper()
@@ -95,65 +96,59 @@ func TestCapturesInTshark(t *testing.T) {
 		}
 		return strings.Split(strings.TrimSpace(string(out)), "\n")
 	}
-	for _, name := range shipped() {
-		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			report := run(t, name, dir)
-			file := filepath.Join(dir, name+".pcapng")
-			ours := `!(frame.comment contains "put here by the lab")`
-			if bad := fields(t, whole(t, dir), "(_ws.malformed || _ws.expert.severity >= 0x600000) && "+ours,
-				"frame.interface_name", "frame.number", "_ws.expert.message", "_ws.col.Info"); bad[0] != "" {
-				t.Errorf("malformed frames or warnings: %q", bad)
-			}
+	file := filepath.Join(dir, name+".pcapng")
+	ours := `!(frame.comment contains "put here by the lab")`
+	if bad := fields(t, wires(t, dir), "(_ws.malformed || _ws.expert.severity >= 0x600000) && "+ours,
+		"frame.interface_name", "frame.number", "_ws.expert.message", "_ws.col.Info"); bad[0] != "" {
+		t.Errorf("malformed frames or warnings: %q", bad)
+	}
 
-			// The NVEs' own wires see each tunnelled packet once.
-			l, err := lab.Open(name)
-			if err != nil {
-				t.Fatal(err)
+	// The NVEs' own wires see each tunnelled packet once.
+	l, err := lab.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	types := make(map[string]string) // "class/type" as tshark prints them
+	known := slices.Clone(l.Intent.OptionTypes)
+	for _, step := range l.Scenario {
+		if step.Update != nil {
+			known = append(known, step.Update.OptionTypes...)
+		}
+	}
+	for _, o := range known {
+		types[fmt.Sprintf("%#04x/%#02x", o.Class, o.Type)] = o.Name
+	}
+	reported := make(map[string]bool)
+	for _, s := range report.Steps {
+		for _, x := range s.Tunnels {
+			if x.Encapsulation == "geneve" {
+				reported[strings.Join(x.Options, " ")] = true
 			}
-			types := make(map[string]string) // "class/type" as tshark prints them
-			known := slices.Clone(l.Intent.OptionTypes)
-			for _, step := range l.Scenario {
-				if step.Update != nil {
-					known = append(known, step.Update.OptionTypes...)
-				}
+		}
+	}
+	seen := make(map[string]bool)
+	for _, line := range fields(t, file, "geneve && geneve.version == 0 && "+ours, "geneve.option.class", "geneve.option.type") {
+		classes, optionTypes, _ := strings.Cut(line, "\t")
+		if line == "" {
+			continue
+		}
+		var names []string
+		kinds := strings.Split(optionTypes, ",")
+		for i, class := range strings.Split(classes, ",") {
+			if class != "" {
+				names = append(names, types[class+"/"+kinds[i]])
 			}
-			for _, o := range known {
-				types[fmt.Sprintf("%#04x/%#02x", o.Class, o.Type)] = o.Name
-			}
-			reported := make(map[string]bool)
-			for _, s := range report.Steps {
-				for _, x := range s.Tunnels {
-					if x.Encapsulation == "geneve" {
-						reported[strings.Join(x.Options, " ")] = true
-					}
-				}
-			}
-			seen := make(map[string]bool)
-			for _, line := range fields(t, file, "geneve && geneve.version == 0 && "+ours, "geneve.option.class", "geneve.option.type") {
-				classes, optionTypes, _ := strings.Cut(line, "\t")
-				if line == "" {
-					continue
-				}
-				var names []string
-				kinds := strings.Split(optionTypes, ",")
-				for i, class := range strings.Split(classes, ",") {
-					if class != "" {
-						names = append(names, types[class+"/"+kinds[i]])
-					}
-				}
-				seen[strings.Join(names, " ")] = true
-			}
-			for options := range seen {
-				if !reported[options] {
-					t.Errorf("tshark sees options [%s], which the report does not have", options)
-				}
-			}
-			for options := range reported {
-				if !seen[options] {
-					t.Errorf("the report has options [%s], which tshark does not see", options)
-				}
-			}
-		})
+		}
+		seen[strings.Join(names, " ")] = true
+	}
+	for options := range seen {
+		if !reported[options] {
+			t.Errorf("tshark sees options [%s], which the report does not have", options)
+		}
+	}
+	for options := range reported {
+		if !seen[options] {
+			t.Errorf("the report has options [%s], which tshark does not see", options)
+		}
 	}
 }
