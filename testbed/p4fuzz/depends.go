@@ -8,11 +8,10 @@ import (
 
 // depends reports whether an update touches what updates of the same batch do,
 // and notes what it touches. What is at fault may touch anything of its kind.
-func (d *draw) depends(u *p4v1.Update, used map[string]bool) bool {
+func (o *oracle) depends(u *p4v1.Update, used map[string]bool) bool {
 	var touched string
-	of := &verdict{}
 	entry := func(e *p4v1.TableEntry) string {
-		t := d.tables[e.GetTableId()]
+		t := o.tables[e.GetTableId()]
 		switch {
 		case t == nil:
 			return ""
@@ -20,10 +19,10 @@ func (d *draw) depends(u *p4v1.Update, used map[string]bool) bool {
 			return fmt.Sprint("profile ", t.GetImplementationId())
 		case e.GetIsDefaultAction():
 			return fmt.Sprint("default of ", t.id)
-		case int64(d.s.count(container{tableEntry, t.id}))+64 >= t.GetSize():
+		case int64(o.s.count(container{tableEntry, t.id}))+64 >= t.GetSize():
 			return fmt.Sprint("table ", t.id)
 		}
-		k, _ := d.oracle.key(of, t, e)
+		k, _ := o.key(&verdict{}, t, e)
 		return fmt.Sprint(k)
 	}
 	switch e := u.GetEntity().GetEntity().(type) {

@@ -11,8 +11,11 @@ import (
 // draw draws updates that are valid, as far as what the device holds lets them
 // be: the oracle has the last word. Values are few, so that they meet.
 type draw struct {
-	*oracle
-	r *rand.Rand
+	*program
+	s         *state
+	ports     []uint32
+	portWidth int32
+	r         *rand.Rand
 	// oneShots has the selectors that are to be programmed by one shots.
 	oneShots map[uint32]bool
 }

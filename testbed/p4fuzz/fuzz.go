@@ -98,7 +98,7 @@ func Run(ctx context.Context, conn grpc.ClientConnInterface, opts Options) (*Rep
 	}
 	defer dev.close()
 	r := &run{Options: opts, mu: mutations(), trial: &trial{
-		oracle:     &oracle{program: newProgram(opts.Config.GetP4Info()), ports: opts.Ports, portWidth: opts.PortWidth},
+		oracle:     &oracle{program: newProgram(opts.Config.GetP4Info()), s: newState(), ports: opts.Ports, portWidth: opts.PortWidth},
 		dev:        dev,
 		config:     opts.Config,
 		deviations: opts.Deviations,
@@ -121,7 +121,8 @@ func Run(ctx context.Context, conn grpc.ClientConnInterface, opts Options) (*Rep
 func (r *run) episode(ctx context.Context, n int, over func() bool) error {
 	t := r.trial
 	t.report.Episodes++
-	d := &draw{oracle: t.oracle, r: rand.New(rand.NewPCG(r.Seed, uint64(n))), oneShots: make(map[uint32]bool)}
+	d := &draw{program: t.program, s: t.s, ports: r.Ports, portWidth: r.PortWidth,
+		r: rand.New(rand.NewPCG(r.Seed, uint64(n))), oneShots: make(map[uint32]bool)}
 	for _, id := range d.containers(group) {
 		d.oneShots[id] = d.profiles[id].GetWithSelector() && d.chance(50)
 	}
@@ -160,7 +161,7 @@ func (r *run) batch(d *draw) *p4v1.WriteRequest {
 	for range 1 + d.r.IntN(one(d, 1, 4, 20)) {
 		u, name, kinds := r.update(d)
 		avoid := func(x *Deviation) bool { return x.Avoid != nil && x.Avoid(u) }
-		if u == nil || !r.InOrder && d.depends(u, used) || r.trial.known(avoid) != nil {
+		if u == nil || !r.InOrder && r.trial.depends(u, used) || r.trial.known(avoid) != nil {
 			continue
 		}
 		kinds[name]++

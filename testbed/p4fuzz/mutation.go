@@ -18,7 +18,10 @@ type mutation struct {
 	apply func(*draw, *p4v1.Update) bool
 }
 
-// mutations are all of them.
+// mutations are all of them. Of the kinds of sonic-pins' fuzzer those are not
+// here that need to know more than P4Info: queues, neighbours, entities of
+// another role. Nor are references to what is not there, which P4Runtime allows:
+// valid updates have some.
 func mutations() []mutation {
 	return slices.Concat(keyMutations(), actionMutations(), entryMutations(), profileMutations(), resourceMutations(), replicationMutations(), []mutation{
 		{"type unspecified", (*draw).any, func(_ *draw, u *p4v1.Update) bool { u.Type = p4v1.Update_UNSPECIFIED; return true }},

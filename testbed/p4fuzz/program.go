@@ -119,6 +119,49 @@ func (p *program) tablesOf(profile *p4configv1.ActionProfile) []*table {
 	return out
 }
 
+// containers returns the ids of the containers of a kind.
+func (p *program) containers(k kind) []uint32 {
+	var out []uint32
+	switch k {
+	case tableEntry, defaultEntry:
+		out = ids(p.info.GetTables())
+	case member, group:
+		out = ids(p.info.GetActionProfiles())
+	case counterCell:
+		out = ids(p.info.GetCounters())
+	case meterCell:
+		out = ids(p.info.GetMeters())
+	case registerCell:
+		out = ids(p.info.GetRegisters())
+	case valueSet:
+		out = ids(p.info.GetValueSets())
+	case digest:
+		out = ids(p.info.GetDigests())
+	}
+	return out
+}
+
+func ids[T interface {
+	GetPreamble() *p4configv1.Preamble
+}](all []T) []uint32 {
+	var out []uint32
+	for _, x := range all {
+		out = append(out, x.GetPreamble().GetId())
+	}
+	return out
+}
+
+// size returns how many cells an array has.
+func (p *program) size(k kind, id uint32) int64 {
+	switch k {
+	case counterCell:
+		return p.counters[id].GetSize()
+	case meterCell:
+		return p.meters[id].GetSize()
+	}
+	return int64(p.registers[id].GetSize())
+}
+
 // sumOfMembers reports how the size of groups of a selector is counted; sum of
 // weights is the default (section 6.4.3).
 func sumOfMembers(p *p4configv1.ActionProfile) bool { return p.GetSumOfMembers() != nil }

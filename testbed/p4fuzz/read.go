@@ -113,38 +113,6 @@ func (o *oracle) readOf(v *verdict, k kind, id uint32, index int64, known bool) 
 	return out
 }
 
-// containers returns the ids of the containers of a kind.
-func (o *oracle) containers(k kind) []uint32 {
-	var out []uint32
-	switch k {
-	case tableEntry, defaultEntry:
-		out = ids(o.info.GetTables())
-	case member, group:
-		out = ids(o.info.GetActionProfiles())
-	case counterCell:
-		out = ids(o.info.GetCounters())
-	case meterCell:
-		out = ids(o.info.GetMeters())
-	case registerCell:
-		out = ids(o.info.GetRegisters())
-	case valueSet:
-		out = ids(o.info.GetValueSets())
-	case digest:
-		out = ids(o.info.GetDigests())
-	}
-	return out
-}
-
-func ids[T interface {
-	GetPreamble() *p4configv1.Preamble
-}](all []T) []uint32 {
-	var out []uint32
-	for _, x := range all {
-		out = append(out, x.GetPreamble().GetId())
-	}
-	return out
-}
-
 // readSets reads value sets, of which each is always there.
 func (o *oracle) readSets(v *verdict, e *p4v1.ValueSetEntry) []*p4v1.Entity {
 	all := []uint32{e.GetValueSetId()}
@@ -194,17 +162,6 @@ func (o *oracle) readCells(v *verdict, k kind, id uint32, i *p4v1.Index, known b
 		out = append(out, o.cell(k, id, n))
 	}
 	return out
-}
-
-// size returns how many cells an array has.
-func (o *oracle) size(k kind, id uint32) int64 {
-	switch k {
-	case counterCell:
-		return o.counters[id].GetSize()
-	case meterCell:
-		return o.meters[id].GetSize()
-	}
-	return int64(o.registers[id].GetSize())
 }
 
 // cell returns one cell: as it was written, as its array was, or as it begins.

@@ -102,8 +102,8 @@ func (t *trial) adoptAll(ctx context.Context) error {
 		}
 		got = append(got, es...)
 	}
-	was := t.s
-	t.s = newState()
+	was := *t.s
+	*t.s = *newState()
 	for _, a := range []struct{ cell, array kind }{{counterCell, counterArray}, {meterCell, meterArray}, {registerCell, registerArray}} {
 		for _, id := range t.containers(a.cell) {
 			// Of large arrays not all is read.

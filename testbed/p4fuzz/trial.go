@@ -44,7 +44,7 @@ func (t *trial) begin(ctx context.Context) error {
 	if err := t.dev.install(ctx, t.config); err != nil {
 		return problemf("VERIFY_AND_COMMIT: %v", err)
 	}
-	t.s = newState()
+	*t.s = *newState()
 	for _, id := range t.containers(tableEntry) {
 		x := t.tables[id]
 		if a := t.initialDefault(x); a != nil {
