@@ -76,7 +76,7 @@ type Step struct {
 	Wait      time.Duration
 	// Disturb is what goes wrong while the rest of the step is done.
 	Disturb *Disturb
-	// While is traffic that goes on from before the step's action until all has settled after it, a frame of each every fifth of a millisecond. Its
+	// While is traffic that goes on from before the step's action until all has settled after it, a frame every fifth of a millisecond. Its
 	// frames are expected as if they were sent by Send: it shows what a change costs those who talk while it is made.
 	While  []Send
 	Expect Expect

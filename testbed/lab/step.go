@@ -178,7 +178,7 @@ func (f Fault) String() string {
 	return f.Wire + " " + strings.Join(parts, ", ")
 }
 
-// keepSending sends the streams of While until the function that it returns is called.
+// keepSending sends the streams of While, in turn, until the function that it returns is called.
 func (r *runner) keepSending(t *trial) (stop func()) {
 	for _, x := range t.step.While {
 		r.streams++
@@ -192,13 +192,12 @@ func (r *runner) keepSending(t *trial) (stop func()) {
 		defer close(done)
 		tick := time.NewTicker(whileInterval)
 		defer tick.Stop()
-		for len(streams) > 0 {
-			for _, s := range streams {
-				if r.net.InFlight() > whileInFlight {
-					break
-				}
+		for i := 0; len(streams) > 0; {
+			if r.net.InFlight() <= whileInFlight {
+				s := streams[i%len(streams)]
 				r.hosts[s.from].send(s.frame(uint32(s.count)))
 				s.count++
+				i++
 			}
 			select {
 			case <-quit:
