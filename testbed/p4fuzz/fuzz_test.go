@@ -183,6 +183,7 @@ func TestServer(t *testing.T) {
 // Batches may be such that no update depends on another, for servers that do
 // them in any order (section 12.1).
 func TestAnyOrder(t *testing.T) {
+	t.Parallel()
 	if _, err := Run(t.Context(), embedded(t), Options{DeviceID: *deviceID, Config: entities(t), Seed: *seed, Episodes: 1, Deviations: Embedded()}); err != nil {
 		t.Error(err)
 	}
@@ -190,6 +191,7 @@ func TestAnyOrder(t *testing.T) {
 
 // What is drawn is the same each time, and everything there is is drawn.
 func TestDraws(t *testing.T) {
+	t.Parallel()
 	var sent [2]hash.Hash
 	var reports [2]*Report
 	for i := range sent {

@@ -215,6 +215,7 @@ func lies() []lie {
 func TestFindsFaults(t *testing.T) {
 	for _, l := range lies() {
 		t.Run(l.name, func(t *testing.T) {
+			t.Parallel()
 			conn := embedded(t, l.with()...)
 			_, err := Run(t.Context(), conn, Options{DeviceID: *deviceID, Config: entities(t), Seed: 1, Episodes: 20,
 				InOrder: true, Deviations: Embedded(), Shrink: 30 * time.Second})
