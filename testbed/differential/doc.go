@@ -85,15 +85,18 @@
 //   - takes an idle timeout of a default entry, and notifies without metadata;
 //   - gives an entry without a meter configuration that of another that was
 //     deleted before;
-//   - does not implement clone sessions that cut packets short.
+//   - does not implement clone sessions that cut packets short;
+//   - takes a program whose P4Info has tables, digests or widths that the device
+//     config has not, and does nothing with them.
 //
 // In the data plane, where v1model or P4_16 says what is to be done, or leaves
 // it open, and nothing that is drawn leads, bmv2
 //
 //   - reads from a header that is not there what an earlier packet left in it,
 //     where the embedded target reads zeros;
-//   - reads and writes other memory, or crashes, when a program indexes a register
-//     or counter beyond its end;
+//   - reads and writes other memory, or crashes, when a program indexes a register,
+//     counter or stack beyond its end;
+//   - runs a loop without an end for ever, where the embedded target gives up;
 //   - ends when the format of a log_msg begins with a value;
 //   - refuses a parser that selects by lastIndex, which p4c writes as an
 //     expression; so does the embedded target;

@@ -48,7 +48,7 @@ func (c *pair) profiles() {
 	c.t.Helper()
 	e := &c.draw
 	for _, p := range e.info.GetActionProfiles() {
-		if oneShot(p) {
+		if oneShot(p) || len(p.GetTableIds()) == 0 {
 			continue
 		}
 		id := p.GetPreamble().GetId()
