@@ -191,8 +191,10 @@ func (o *nvaRun) reportTold(c *cobra.Command, n *nva.NVA) error {
 
 // reportPairs prints which pairs of NVEs do not have what would be best for them.
 func (o *nvaRun) reportPairs(c *cobra.Command, n *nva.NVA) {
-	for _, x := range n.Layouts().Exceptions() {
-		fmt.Fprintln(c.OutOrStdout(), x)
+	plan := n.Layouts()
+	for _, x := range plan.Exceptions() {
+		why, _ := plan.Because(x)
+		fmt.Fprintf(c.OutOrStdout(), "%v: %v\n", x, why)
 	}
 }
 

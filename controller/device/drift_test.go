@@ -80,6 +80,7 @@ func TestDrift(t *testing.T) {
 				must(t, d.SetDesired(1, wanted))
 				expect(t, d, device.InSync, 1)
 				tt.fault(tg)
+				tg.slow(time.Millisecond) // so that who watches sees every status that a repair goes through
 				var lowest uint64 = 1
 				ctx, cancel := context.WithCancel(t.Context())
 				watched := make(chan struct{})
@@ -89,7 +90,7 @@ func TestDrift(t *testing.T) {
 						lowest = min(lowest, s.Watermark)
 					}
 				}()
-				settle(time.Minute)
+				settle(time.Minute + time.Second) // an audit, and what it leads to
 				cancel()
 				<-watched
 				expect(t, d, device.InSync, 1)

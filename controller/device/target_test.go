@@ -125,6 +125,14 @@ func (tg *target) fault(code codes.Code, match func(n int, text string) bool) {
 	tg.updates, tg.refuse, tg.match = nil, code, match
 }
 
+// slow makes each update take time, in which all else comes to rest.
+func (tg *target) slow(each time.Duration) {
+	tg.fault(codes.OK, func(int, string) bool {
+		time.Sleep(each)
+		return false
+	})
+}
+
 // told returns the updates that the target was given since the last time.
 func (tg *target) told() []string {
 	tg.mu.Lock()

@@ -14,8 +14,6 @@ type Exception struct {
 	Sender, Receiver string
 	Pairs            int
 	Trouble          Trouble
-	// Why is a rule that says so; of several that contradict each other, see [Plan.Solve].
-	Why *capabilities.Rule
 }
 
 // Trouble is what is the matter with a pair.
@@ -50,10 +48,20 @@ func (x Exception) String() string {
 	if x.Pairs > 1 {
 		s += fmt.Sprintf(", and %d pairs like it", x.Pairs-1)
 	}
-	if x.Why != nil {
-		s += ": " + x.Why.String()
-	}
 	return s
+}
+
+// Because returns a rule that makes an exception one. Of several that contradict
+// each other it is the last; [Plan.Solve] has all.
+func (p *Plan) Because(x Exception) (capabilities.Rule, bool) {
+	if a := p.Between(x.Sender, x.Receiver); a.Degraded != nil {
+		return *a.Degraded, true
+	}
+	_, why, _ := p.Solve(x.Sender, x.Receiver)
+	if len(why.Conflict) == 0 {
+		return capabilities.Rule{}, false
+	}
+	return why.Conflict[len(why.Conflict)-1], true
 }
 
 // Exceptions returns what is not as one might wish among NVEs of which something
@@ -86,11 +94,6 @@ func (p *Plan) Exceptions() []Exception {
 				x.Trouble = Degraded
 			default:
 				continue
-			}
-			if x.Why = a.Degraded; x.Why == nil {
-				if _, why, _ := p.Solve(x.Sender, x.Receiver); len(why.Conflict) > 0 {
-					x.Why = &why.Conflict[len(why.Conflict)-1]
-				}
 			}
 			out = append(out, x)
 		}

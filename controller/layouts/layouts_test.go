@@ -251,7 +251,8 @@ layouts: [{sender: d, receiver: c, options: [context, mark, trace]}]
 `, told)
 	var have []string
 	for _, x := range p.Exceptions() {
-		have = append(have, x.String())
+		why, _ := p.Because(x)
+		have = append(have, fmt.Sprintf("%v: %v", x, why))
 	}
 	want := []string{
 		"c to b is impossible: receiver b: matches no options (receive.options)",

@@ -79,19 +79,25 @@ func (n *NVA) quit(a *asked) {
 
 // heard takes what a device has said, or that it says no more.
 func (n *NVA) heard(a *asked, s gnmi.State) {
+	s.Capability.Name = a.name
+	if s.Answer == gnmi.Supported && n.o.Serve != nil { // which takes some milliseconds
+		if err := n.o.Serve.Put(a.name, s.Capability); err != nil {
+			n.log.Error("serving a capability", "device", a.name, "err", err)
+		}
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.asked[a.name] != a || n.closed {
+		if n.asked[a.name] == nil {
+			n.withdraw(a.name)
+		}
 		return
 	}
 	a.state, a.reported = s, true
 	before := a.last
 	switch s.Answer {
 	case gnmi.Supported:
-		c := s.Capability
-		c.Name = a.name
-		a.last = &c
-		n.serve(a.name, c)
+		a.last = &s.Capability
 	case gnmi.Unsupported: // it was another device that said something else
 		a.last = nil
 		n.withdraw(a.name)
@@ -104,16 +110,7 @@ func (n *NVA) heard(a *asked, s gnmi.State) {
 	}
 }
 
-// serve and withdraw keep what the NVA itself serves. The lock is held.
-func (n *NVA) serve(name string, c capabilities.Capability) {
-	if n.o.Serve == nil {
-		return
-	}
-	if err := n.o.Serve.Put(name, c); err != nil {
-		n.log.Error("serving a capability", "device", name, "err", err)
-	}
-}
-
+// withdraw takes a device away from those of which the NVA itself serves something.
 func (n *NVA) withdraw(name string) {
 	if n.o.Serve != nil {
 		_ = n.o.Serve.Remove(name) // it may not have been there
@@ -271,16 +268,20 @@ const maxSaid = 20
 
 // sayExceptions logs what a new plan has not as one might wish and the old one had.
 func (n *NVA) sayExceptions(before, after *layouts.Plan) {
-	old := before.Exceptions()
+	old := make(map[layouts.Exception]bool)
+	for _, x := range before.Exceptions() {
+		old[x] = true
+	}
 	said := 0
 	for _, x := range after.Exceptions() {
-		if slices.ContainsFunc(old, func(o layouts.Exception) bool { return o.String() == x.String() }) {
+		if old[x] {
 			continue
 		}
 		if said++; said > maxSaid {
 			n.log.Warn("and more pairs of NVEs that do not have what would be best for them")
 			return
 		}
-		n.log.Warn("layout", "sender", x.Sender, "receiver", x.Receiver, "pairs", x.Pairs, "is", x.Trouble, "why", x.Why)
+		why, _ := after.Because(x)
+		n.log.Warn("layout", "sender", x.Sender, "receiver", x.Receiver, "pairs", x.Pairs, "is", x.Trouble, "why", why)
 	}
 }
