@@ -52,6 +52,7 @@ type word struct {
 	value  uint32 // the header, or the constant
 	field  intent.Field
 	shift  uint8
+	unread bool // by the receiver, which may have no way to read it there
 }
 
 // layoutOf lays option types out. Nobody has to send the reserved bits of an
@@ -61,7 +62,7 @@ func layoutOf(options []intent.OptionType) layout {
 	for _, o := range options {
 		l.words = append(l.words, word{header: true, value: header(o)})
 		for _, w := range o.Words {
-			l.words = append(l.words, word{value: w.Constant, field: w.Field, shift: w.Shift})
+			l.words = append(l.words, word{value: w.Constant, field: w.Field, shift: w.Shift, unread: w.Unread})
 		}
 	}
 	return l
@@ -118,6 +119,9 @@ func (l *layout) content() string {
 		b = append(b, byte(w.field), w.shift)
 		if w.header {
 			b = append(b, 1)
+		}
+		if w.unread {
+			b = append(b, 2)
 		}
 	}
 	return string(b)
@@ -203,7 +207,7 @@ func (r *renderer) receive(ls *directions) {
 				continue
 			}
 			bit := carries(w.field)
-			if instance := nveReader(w.field); instance != 0 && read&bit == 0 {
+			if instance := nveReader(w.field); instance != 0 && !w.unread && read&bit == 0 {
 				read |= bit
 				r.add(nve.ReadKey{Instance: instance, Layout: n}.FromWord(i, w.shift))
 			}

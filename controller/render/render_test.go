@@ -313,3 +313,31 @@ func TestFamilies(t *testing.T) {
 		t.Errorf("leaf-b never sends from there: %s", line)
 	}
 }
+
+// A word that the receiver may leave unread is sent, and not read: the receiver
+// may have no way to.
+func TestUnread(t *testing.T) {
+	s := schemas(t)[intent.RoleNVE]
+	option := intent.OptionType{Name: "trace", Class: 0xff00, Type: 1, Length: 2,
+		Words: []intent.Word{{Field: intent.FieldGroup, Unread: true}, {Field: intent.FieldSequence}}}
+	send, receive, err := render.Layout([]intent.OptionType{option})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := func(es []tables.Entity) (text string) {
+		for _, e := range es {
+			text += s.Text(e) + "\n"
+		}
+		return text
+	}
+	if got := lines(send); !strings.Contains(got, "-> group(") || !strings.Contains(got, "-> sequence(") {
+		t.Errorf("sent:\n%s", got)
+	}
+	if got := lines(receive); strings.Contains(got, "group.read") || !strings.Contains(got, "sequence.read") {
+		t.Errorf("received:\n%s", got)
+	}
+	option.Words[0].Unread = false
+	if again, _, err := render.Layout([]intent.OptionType{option}); err != nil || lines(again) == lines(send) {
+		t.Errorf("a layout that is read otherwise has the same number: %v", err)
+	}
+}
