@@ -49,7 +49,7 @@ func (d *draw) readRequest() *p4v1.Entity {
 	case 11:
 		return sessionEntity(&p4v1.CloneSessionEntry{SessionId: d.r.Uint32N(40), PacketLengthBytes: -1})
 	case 12:
-		return one(d, &p4v1.Entity{}, digestEntity(&p4v1.DigestEntry{}), valueSetEntity(&p4v1.ValueSetEntry{}),
+		return one(d, &p4v1.Entity{}, entryEntity(&p4v1.TableEntry{IsDefaultAction: true}), entryEntity(&p4v1.TableEntry{Priority: 1}), digestEntity(&p4v1.DigestEntry{}), valueSetEntity(&p4v1.ValueSetEntry{}),
 			digestEntity(&p4v1.DigestEntry{DigestId: d.r.Uint32()}), valueSetEntity(&p4v1.ValueSetEntry{ValueSetId: d.r.Uint32()}),
 			&p4v1.Entity{Entity: &p4v1.Entity_PacketReplicationEngineEntry{PacketReplicationEngineEntry: &p4v1.PacketReplicationEngineEntry{}}},
 			&p4v1.Entity{Entity: &p4v1.Entity_ExternEntry{ExternEntry: &p4v1.ExternEntry{ExternTypeId: 0x81}}})

@@ -139,6 +139,9 @@ func (r *run) episode(ctx context.Context, n int, over func() bool) error {
 		if err = try(Step{Write: r.batch(d)}); err == nil && d.chance(25) {
 			err = try(Step{Read: r.readRequest(d)})
 		}
+		if err == nil && d.chance(2) {
+			err = try(Step{Config: d.config(r.Config, r.DeviceID)})
+		}
 		if err == nil && i%10 == 9 {
 			err = try(Step{Read: t.reading(t.everything()...)})
 		}

@@ -197,7 +197,7 @@ func TestDraws(t *testing.T) {
 	for i := range sent {
 		sent[i] = sha256.New()
 		l := lie{write: func(w *p4v1.WriteRequest) { io.WriteString(sent[i], wire(w)) }}
-		r, err := Run(t.Context(), embedded(t, l.with()...), Options{DeviceID: *deviceID, Config: entities(t), Seed: 1, Episodes: 4,
+		r, err := Run(t.Context(), embedded(t, l.with()...), Options{DeviceID: *deviceID, Config: entities(t), Seed: 1, Episodes: 6,
 			InOrder: true, Deviations: Embedded()})
 		if err != nil {
 			t.Fatal(err)

@@ -24,6 +24,7 @@ type lie struct {
 	read   func(*p4v1.ReadRequest)
 	entity func(*p4v1.Entity) bool // false: it is lost
 	told   func(*p4v1.MasterArbitrationUpdate)
+	config func(*p4v1.SetForwardingPipelineConfigRequest)
 	want   string // of the problem
 	steps  int    // that a reproduction may have
 }
@@ -37,6 +38,11 @@ func (l *lie) with() []grpc.DialOption {
 				w = proto.CloneOf(w)
 				l.write(w)
 				req = w
+			}
+			if c, ok := req.(*p4v1.SetForwardingPipelineConfigRequest); ok && l.config != nil {
+				c = proto.CloneOf(c)
+				l.config(c)
+				req = c
 			}
 			err := next(ctx, method, req, reply, cc, opts...)
 			if ok && l.answer != nil {
@@ -195,6 +201,15 @@ func lies() []lie {
 				}
 			},
 			want: "read, but not there: table_entry", steps: 3,
+		},
+		{
+			name: "to verify is to commit",
+			config: func(c *p4v1.SetForwardingPipelineConfigRequest) {
+				if c.GetAction() == p4v1.SetForwardingPipelineConfigRequest_VERIFY {
+					c.Action = p4v1.SetForwardingPipelineConfigRequest_VERIFY_AND_COMMIT
+				}
+			},
+			want: "what is read is not what was written", steps: 2,
 		},
 		{
 			name: "meters are never configured",

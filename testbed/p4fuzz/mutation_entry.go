@@ -43,7 +43,9 @@ func (d *draw) selected() *p4v1.Update {
 		t := d.tables[d.info.GetTables()[i].GetPreamble().GetId()]
 		if t.profile.GetWithSelector() {
 			e := d.key(t)
-			e.Action = d.tableAction(t)
+			if e.Action = d.tableAction(t); d.chance(30) {
+				e.Action = &p4v1.TableAction{Type: &p4v1.TableAction_ActionProfileActionSet{ActionProfileActionSet: d.actionSet(t)}}
+			}
 			return &p4v1.Update{Type: insert, Entity: entryEntity(e)}
 		}
 	}
@@ -254,15 +256,20 @@ func entryMutations() []mutation {
 			}
 			return t.counter != nil || t.meter != nil
 		}),
-		onDefault("default action of another scope", func(d *draw, t *table, _ *p4v1.Update, e *p4v1.TableEntry) bool {
-			for _, r := range t.GetActionRefs() {
-				if r.GetScope() == p4configv1.ActionRef_TABLE_ONLY {
-					e.Action = &p4v1.TableAction{Type: &p4v1.TableAction_Action{Action: d.call(d.actions[r.GetId()])}}
-					return true
+		{"default action of another scope", (*draw).any, func(d *draw, u *p4v1.Update) bool {
+			for _, i := range d.r.Perm(len(d.info.GetTables())) {
+				t := d.info.GetTables()[i]
+				for _, r := range t.GetActionRefs() {
+					if r.GetScope() == p4configv1.ActionRef_TABLE_ONLY {
+						u.Type = modify
+						u.Entity = entryEntity(&p4v1.TableEntry{TableId: t.GetPreamble().GetId(), IsDefaultAction: true,
+							Action: &p4v1.TableAction{Type: &p4v1.TableAction_Action{Action: d.call(d.actions[r.GetId()])}}})
+						return true
+					}
 				}
 			}
 			return false
-		}),
+		}},
 		{"constant default entry", (*draw).any, func(d *draw, u *p4v1.Update) bool {
 			for _, i := range d.r.Perm(len(d.info.GetTables())) {
 				if t := d.info.GetTables()[i]; t.GetConstDefaultActionId() != 0 {

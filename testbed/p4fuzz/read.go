@@ -208,7 +208,7 @@ func (o *oracle) readEntries(v *verdict, e *p4v1.TableEntry) []*p4v1.Entity {
 	}
 	if e.GetTableId() == 0 {
 		if len(e.GetMatch()) > 0 || e.GetAction() != nil || e.GetPriority() != 0 || e.GetControllerMetadata() != 0 ||
-			len(e.GetMetadata()) > 0 {
+			len(e.GetMetadata()) > 0 || e.GetIsDefaultAction() {
 			v.must("9.1.6 with table_id 0 no other filter can be used", badID...)
 			return nil
 		}

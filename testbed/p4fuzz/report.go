@@ -19,6 +19,9 @@ type Report struct {
 	Updates  int
 	Reads    int // ReadRequests
 	Entities int // that were read and compared
+	// Configs has how many SetForwardingPipelineConfig requests, that are to leave
+	// all entities as they are, were answered with a code.
+	Configs map[codes.Code]int
 	// Requests has how many WriteRequests were answered with a code, Answers how
 	// many updates.
 	Requests, Answers map[codes.Code]int
@@ -31,8 +34,8 @@ type Report struct {
 
 func newReport(seed uint64) *Report {
 	return &Report{
-		Seed:     seed,
-		Requests: make(map[codes.Code]int), Answers: make(map[codes.Code]int),
+		Seed:    seed,
+		Configs: make(map[codes.Code]int), Requests: make(map[codes.Code]int), Answers: make(map[codes.Code]int),
 		Valid: make(map[string]int), Mutated: make(map[string]int), Tolerated: make(map[string]int),
 	}
 }
@@ -47,6 +50,7 @@ func (r *Report) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "seed %d: %d updates in %d batches and %d episodes, %d entities in %d reads, in %v (%.0f updates/s)\n",
 		r.Seed, r.Updates, r.Batches, r.Episodes, r.Entities, r.Reads, r.Took.Round(time.Millisecond), float64(r.Updates)/max(r.Took.Seconds(), 1e-9))
+	section(&b, "configs answered", r.Configs)
 	section(&b, "write requests answered", r.Requests)
 	section(&b, "updates answered", r.Answers)
 	section(&b, "valid updates", r.Valid)
@@ -84,10 +88,15 @@ func (f *Failure) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "seed %d, episode %d: %s\nto reproduce, on a device that has just got its program:\n", f.Seed, f.Episode, f.Problem)
 	for i, s := range f.Steps {
-		if s.Write != nil {
+		switch {
+		case s.Write != nil:
 			fmt.Fprintf(&b, "%d. write %s\n", i+1, text(s.Write))
-		} else {
+		case s.Read != nil:
 			fmt.Fprintf(&b, "%d. read %s\n", i+1, text(s.Read))
+		default:
+			c := s.Config.GetConfig()
+			fmt.Fprintf(&b, "%d. %v with election id %v and a config of %d bytes for version %q\n", i+1, s.Config.GetAction(), s.Config.GetElectionId(),
+				len(c.GetP4DeviceConfig()), c.GetP4Info().GetPkgInfo().GetVersion())
 		}
 	}
 	return b.String()

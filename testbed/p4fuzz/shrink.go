@@ -48,7 +48,7 @@ func (r *run) shrink(ctx context.Context, steps []Step, what string) ([]Step, st
 				return with(Step{Write: w})
 			}
 			steps = write(fewer(s.Write.GetUpdates(), func(us []*p4v1.Update) bool { return fails(write(us)) }))
-		} else {
+		} else if s.Read != nil {
 			read := func(es []*p4v1.Entity) []Step { return with(Step{Read: r.trial.reading(es...)}) }
 			steps = read(fewer(s.Read.GetEntities(), func(es []*p4v1.Entity) bool { return fails(read(es)) }))
 		}

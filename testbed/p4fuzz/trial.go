@@ -13,10 +13,11 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Step is a request of a run: a write or a read.
+// Step is a request of a run: one of its fields.
 type Step struct {
-	Write *p4v1.WriteRequest
-	Read  *p4v1.ReadRequest
+	Write  *p4v1.WriteRequest
+	Read   *p4v1.ReadRequest
+	Config *p4v1.SetForwardingPipelineConfigRequest
 }
 
 // problem is an answer that the specification does not allow.
@@ -68,10 +69,13 @@ func (t *trial) begin(ctx context.Context) error {
 // do sends a request. The error is a problem or that of the context.
 func (t *trial) do(ctx context.Context, s Step) error {
 	var err error
-	if s.Write != nil {
+	switch {
+	case s.Write != nil:
 		err = t.write(ctx, s.Write)
-	} else {
+	case s.Read != nil:
 		err = t.read(ctx, s.Read)
+	default:
+		err = t.configure(ctx, s.Config)
 	}
 	if err == nil && t.stale {
 		t.stale = false
