@@ -20,13 +20,11 @@ func profileMutations() []mutation {
 		}}
 	}
 	inGroup := func(name string, f func(d *draw, g *p4v1.ActionProfileGroup, m *p4v1.ActionProfileGroup_Member)) mutation {
-		return onGroup(name, func(d *draw, _ *p4v1.Update, g *p4v1.ActionProfileGroup) bool {
-			if len(g.Members) == 0 {
-				return false
-			}
+		return mutation{name, (*draw).fullGroup, func(d *draw, u *p4v1.Update) bool {
+			g := u.GetEntity().GetActionProfileGroup()
 			f(d, g, one(d, g.Members...))
 			return true
-		})
+		}}
 	}
 	return []mutation{
 		onMember("invalid profile id", func(d *draw, _ *p4v1.Update, m *p4v1.ActionProfileMember) bool {
@@ -98,6 +96,16 @@ func profileMutations() []mutation {
 			m.WatchKind = &p4v1.ActionProfileGroup_Member_WatchPort{WatchPort: one(d, tooWide(d, d.portWidth, nil), []byte{0, 1}, nil)}
 		}),
 	}
+}
+
+// fullGroup draws an update of a group that has members.
+func (d *draw) fullGroup() *p4v1.Update {
+	for range 20 {
+		if u := d.groupUpdate(); len(u.GetEntity().GetActionProfileGroup().GetMembers()) > 0 {
+			return u
+		}
+	}
+	return nil
 }
 
 // arrayUpdate draws an update of a counter, meter or register.
