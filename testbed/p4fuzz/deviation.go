@@ -25,8 +25,6 @@ type Deviation struct {
 	// Read is as Answer for one request of a read, or with nil for the read of
 	// another device.
 	Read func(request *p4v1.Entity, got codes.Code) bool
-	// Config is the same for a SetForwardingPipelineConfig.
-	Config func(req *p4v1.SetForwardingPipelineConfigRequest, got codes.Code) bool
 	// Skip reports whether a request of a read is not to be made.
 	Skip func(request *p4v1.Entity) bool
 	// Form changes an entity so that what the server reads is like what should

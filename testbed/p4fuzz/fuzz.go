@@ -55,6 +55,9 @@ type Options struct {
 	// OneByOne reads each entity on its own, for servers that fail a batch as a
 	// whole, against section 13.3.
 	OneByOne bool
+	// NoConfigs leaves the program alone during an episode, for servers that do
+	// not survive a COMMIT without a saved config.
+	NoConfigs bool
 	// Deviations of the server that are known.
 	Deviations []Deviation
 	// Shrink is how long to look for a shorter reproduction; 0 is 15 s.
@@ -139,7 +142,7 @@ func (r *run) episode(ctx context.Context, n int, over func() bool) error {
 		if err = try(Step{Write: r.batch(d)}); err == nil && d.chance(25) {
 			err = try(Step{Read: r.readRequest(d)})
 		}
-		if err == nil && d.chance(2) {
+		if err == nil && !r.NoConfigs && d.chance(2) {
 			err = try(Step{Config: d.config(r.Config, r.DeviceID)})
 		}
 		if err == nil && i%10 == 9 {

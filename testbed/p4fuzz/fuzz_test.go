@@ -157,7 +157,7 @@ func TestServer(t *testing.T) {
 				conn = embedded(t)
 			} else {
 				var err error
-				o.OneByOne, o.Deviations = *bmv2, nil
+				o.OneByOne, o.NoConfigs = *bmv2, *bmv2
 				if *bmv2 {
 					o.Deviations = BMv2()
 				}
