@@ -60,10 +60,10 @@ func corners() []corner {
 		{name: "packetio"},
 		{name: "parsing", fields: fields{"kind.kind": upTo(16), "options.length": upTo(18)}},
 		{name: "primitives", fields: fields{
-			"op.op": either(either(upTo(0x12), plus(0x20, upTo(4))), either(either(plus(0x30, upTo(3)), plus(0x40, upTo(2))), plus(0x50, either(upTo(5), plus(0x10, upTo(0)))))),
+			"op.op": either(either(upTo(0x12), plus(0x20, upTo(4))), either(either(plus(0x30, upTo(3)), plus(0x40, upTo(2))), plus(0x50, either(upTo(6), plus(0x10, upTo(0)))))),
 			"op.a":  either(upTo(3), upTo(0xffff)), "cells.v": upTo(4),
 			"any.b.tag": plus(1, upTo(0)), "any.w.tag": plus(2, upTo(0)), "other.b.tag": plus(1, upTo(0)), "other.w.tag": plus(2, upTo(0)),
-			"any.b.v": upTo(1), "other.b.v": upTo(1), "any.w.v": upTo(1), "other.w.v": upTo(1),
+			"any.b.v": upTo(1), "anys.b.v": either(upTo(1), plus(0xfe, upTo(1))), "other.b.v": upTo(1), "any.w.v": upTo(1), "other.w.v": upTo(1),
 			"data.x": upTo(1), "twin.x": upTo(1), "data.y": upTo(0), "twin.y": upTo(0), "data.z": upTo(0), "twin.z": upTo(0), "data.t": upTo(1), "twin.t": upTo(1),
 		}},
 		{name: "selection", fields: fields{"key.which": upTo(2)}},

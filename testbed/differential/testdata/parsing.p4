@@ -234,7 +234,11 @@ INGRESS(headers_t, metadata_t) {
             hdr.bits.c = hdr.bits.c << 4;
             hdr.bits.e = hdr.bits.e + 1;
         }
-        if (hdr.options.isValid()) {
+        if (hdr.options.isValid() && sm.ingress_port == 3) {
+            hdr.copy.setValid();
+            hdr.copy.length = 0xee;
+            hdr.copy.data = hdr.options.data;
+        } else if (hdr.options.isValid()) {
             hdr.copy = hdr.options;
         }
     }

@@ -3,6 +3,7 @@
 // and unions, division at run time, expressions of stacks, and every hash that
 // bmv2 registers. Each log_msg whose text begins with ! stands for another
 // primitive, and each hash for another algorithm: primitives_test.go has which.
+// It also mends the key of a selection by the last union of a stack.
 
 #include "include/corner.p4"
 
@@ -102,7 +103,10 @@ PARSER(headers_t, metadata_t) {
     }
     state anys_byte {
         packet.extract(hdr.anys.next.b);
-        transition anys;
+        transition select(hdr.anys.last.b.v) {
+            0xff: accept;
+            default: anys;
+        }
     }
     state anys_word {
         packet.extract(hdr.anys.next.w);
@@ -164,6 +168,7 @@ INGRESS(headers_t, metadata_t) {
         else if (hdr.op.op == 0x53) { log_msg("!remove_and_add"); }
         else if (hdr.op.op == 0x54) { log_msg("!add_what_is_there"); }
         else if (hdr.op.op == 0x55) { log_msg("!copy_header"); }
+        else if (hdr.op.op == 0x56) { log_msg("!add_fast"); }
         else if (hdr.op.op[7:4] == 6) {
             hdr.hash.setValid();
             HASH(h0); HASH(h1); HASH(h2); HASH(h3); HASH(h4); HASH(h5); HASH(h6);
