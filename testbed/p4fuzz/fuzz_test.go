@@ -25,7 +25,6 @@ var (
 	seed     = flag.Uint64("p4fuzz.seed", 1, "what is drawn")
 	duration = flag.Duration("p4fuzz.for", 2*time.Second, "how long to fuzz")
 	address  = flag.String("p4fuzz.addr", "", "HOST:PORT of another server, instead of the embedded one")
-	bmv2     = flag.Bool("p4fuzz.bmv2", false, "the other server is bmv2's, whose deviations are known")
 	deviceID = flag.Uint64("p4fuzz.device-id", 1, "device of the other server")
 )
 
@@ -128,7 +127,6 @@ func noWeights(info *p4configv1.P4Info) {
 //
 //	go test ./testbed/p4fuzz -run Server -p4fuzz.for=1m -p4fuzz.seed=7 -v
 //	go test ./testbed/p4fuzz -run Server/nve -p4fuzz.addr=localhost:9559 -v
-//	go test ./testbed/p4fuzz -run Server/nve -p4fuzz.addr=localhost:9559 -p4fuzz.bmv2 -v
 //
 // The time is that of all programs together. Arbitration has a test of its own,
 // with the same seed and more games the longer the time is.
@@ -147,9 +145,6 @@ func TestServer(t *testing.T) {
 	total := 0
 	for _, c := range programs {
 		t.Run(c.name, func(t *testing.T) {
-			if *bmv2 && len(c.config.GetP4Info().GetValueSets()) > 0 {
-				t.Skip("PI does not import the P4Info: its digest has int<7>")
-			}
 			o := Options{DeviceID: *deviceID, Config: c.config, Seed: *seed, For: *duration * c.share / 100}
 			var conn *grpc.ClientConn
 			if *address == "" {
@@ -157,10 +152,6 @@ func TestServer(t *testing.T) {
 				conn = embedded(t)
 			} else {
 				var err error
-				o.OneByOne, o.NoConfigs = *bmv2, *bmv2
-				if *bmv2 {
-					o.Deviations = BMv2()
-				}
 				conn, err = grpc.NewClient(*address, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithMaxHeaderListSize(maxTrailers))
 				if err != nil {
 					t.Fatal(err)
