@@ -87,7 +87,7 @@
 //     deleted before;
 //   - does not implement clone sessions that cut packets short;
 //   - takes a program whose P4Info has tables, digests or widths that the device
-//     config has not, and does nothing with them.
+//     config has not, which the embedded target refuses.
 //
 // In the data plane, where v1model or P4_16 says what is to be done, or leaves
 // it open, and nothing that is drawn leads, bmv2
