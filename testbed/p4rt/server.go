@@ -17,6 +17,8 @@
 //   - MODIFY without an action keeps the action and sets all else.
 //   - max_size 0 stands for max_group_size (p4runtime.proto), although section
 //     9.2.2 wants it to be given.
+//   - A port is one that v1model can have, of 9 bits, or SDN_PORT_CPU; any
+//     other is INVALID_ARGUMENT.
 //   - A role is known once a client has named it; the default role always is.
 //   - RECONCILE_AND_COMMIT starts from what the data plane has, not from a
 //     saved config.
