@@ -7,11 +7,22 @@ import (
 	"strconv"
 	"strings"
 
+	p4configv1 "github.com/p4lang/p4runtime/go/p4/config/v1"
+
 	"github.com/keyway-nve/keyway/tables"
 )
 
 // ErrNoWindow reports a program whose P4Info does not say that it has an option window.
 var ErrNoWindow = errors.New("no table with @option_window")
+
+// FromP4Info is FromSchema for a program by its P4Info.
+func FromP4Info(name string, info *p4configv1.P4Info) (Capability, error) {
+	s, err := tables.NewSchema(info)
+	if err != nil {
+		return Capability{}, err
+	}
+	return FromSchema(name, s)
+}
 
 // FromSchema returns the capability of a device called name as far as the program that it runs says it: from the table with the annotation
 // @option_window(WORDS), whose size is the number of layouts; from the tables FIELD.read, whose actions from_wordN are the words that the

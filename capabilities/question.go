@@ -7,7 +7,6 @@ import (
 
 	"github.com/keyway-nve/keyway/p4"
 	"github.com/keyway-nve/keyway/proto/manifest"
-	"github.com/keyway-nve/keyway/tables"
 )
 
 // Question is all that Solve has to know, as a file states it.
@@ -156,11 +155,7 @@ func programCapability(name string) (Capability, error) {
 	if err != nil {
 		return Capability{}, err
 	}
-	s, err := tables.NewSchema(program.P4Info)
-	if err != nil {
-		return Capability{}, err
-	}
-	return FromSchema(name, s)
+	return FromP4Info(name, program.P4Info)
 }
 
 func (c *questionCheck) wanted(w Wanted, path Path) {

@@ -23,7 +23,6 @@ import (
 	"github.com/keyway-nve/keyway/capabilities"
 	"github.com/keyway-nve/keyway/capabilities/gnmi"
 	"github.com/keyway-nve/keyway/p4"
-	"github.com/keyway-nve/keyway/tables"
 )
 
 // agentRun is the gNMI server beside a device that has none, on the command line.
@@ -179,9 +178,9 @@ func programCapability(name string) (capabilities.Capability, error) {
 			return capabilities.Capability{}, fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	schema, err := tables.NewSchema(info)
+	c, err := capabilities.FromP4Info(name, info)
 	if err != nil {
-		return capabilities.Capability{}, fmt.Errorf("%s: %w", name, err)
+		return c, fmt.Errorf("%s: %w", name, err)
 	}
-	return capabilities.FromSchema(name, schema)
+	return c, nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +10,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 
 	"github.com/keyway-nve/keyway/capabilities"
@@ -177,25 +175,9 @@ func askDevice(ctx context.Context, d intent.Device, timeout time.Duration) (cap
 	return client.Ask(ctx)
 }
 
-func explainJSON(w io.Writer, p explain.Pair) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(p)
-}
+func explainJSON(w io.Writer, p explain.Pair) error { return writeJSON(w, p) }
 
-func explainYAML(w io.Writer, p explain.Pair) error {
-	var text strings.Builder
-	if err := explainJSON(&text, p); err != nil {
-		return err
-	}
-	b, err := yaml.JSONToYAML([]byte(text.String()))
-	if err != nil {
-		return err
-	}
-	_, err = w.Write(b)
-	return err
-}
+func explainYAML(w io.Writer, p explain.Pair) error { return writeYAML(w, p) }
 
 func explainTable(w io.Writer, p explain.Pair) error {
 	var b strings.Builder

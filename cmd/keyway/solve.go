@@ -83,16 +83,21 @@ func answerWriters() map[string]func(answer, io.Writer) error {
 	return map[string]func(answer, io.Writer) error{"table": answer.table, "json": answer.json, "yaml": answer.yaml}
 }
 
-func (a answer) json(w io.Writer) error {
+func (a answer) json(w io.Writer) error { return writeJSON(w, a) }
+
+func (a answer) yaml(w io.Writer) error { return writeYAML(w, a) }
+
+func writeJSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	return e.Encode(a)
+	return e.Encode(v)
 }
 
-func (a answer) yaml(w io.Writer) error {
+// writeYAML writes what writeJSON does, as YAML.
+func writeYAML(w io.Writer, v any) error {
 	var text strings.Builder
-	if err := a.json(&text); err != nil {
+	if err := writeJSON(&text, v); err != nil {
 		return err
 	}
 	b, err := yaml.JSONToYAML([]byte(text.String()))

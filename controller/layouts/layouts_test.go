@@ -13,7 +13,6 @@ import (
 	"github.com/keyway-nve/keyway/controller/intent"
 	"github.com/keyway-nve/keyway/controller/layouts"
 	"github.com/keyway-nve/keyway/p4"
-	"github.com/keyway-nve/keyway/tables"
 )
 
 // fabric has four NVEs round two spines. What stands in its middle is of the test.
@@ -67,11 +66,7 @@ func program(t testing.TB) capabilities.Capability {
 	if err != nil {
 		t.Fatal(err)
 	}
-	schema, err := tables.NewSchema(nve.P4Info)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := capabilities.FromSchema("nve", schema)
+	c, err := capabilities.FromP4Info("nve", nve.P4Info)
 	if err != nil {
 		t.Fatal(err)
 	}

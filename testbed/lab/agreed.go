@@ -10,7 +10,6 @@ import (
 	"github.com/keyway-nve/keyway/controller/layouts"
 	"github.com/keyway-nve/keyway/controller/render"
 	"github.com/keyway-nve/keyway/p4"
-	"github.com/keyway-nve/keyway/tables"
 )
 
 // said returns what the devices say that they can do, by name.
@@ -84,11 +83,7 @@ func nveCapability() (capabilities.Capability, error) {
 	if err != nil {
 		return capabilities.Capability{}, err
 	}
-	schema, err := tables.NewSchema(program.P4Info)
-	if err != nil {
-		return capabilities.Capability{}, err
-	}
-	return capabilities.FromSchema("nve", schema)
+	return capabilities.FromP4Info("nve", program.P4Info)
 }
 
 // untaken says what is wrong with the options of a tunnel in the eyes of the receiver, apart from what any solver says; nothing if the receiver takes

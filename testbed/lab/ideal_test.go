@@ -17,7 +17,6 @@ import (
 	"github.com/keyway-nve/keyway/proto/nvgre"
 	"github.com/keyway-nve/keyway/proto/nvgreext"
 	"github.com/keyway-nve/keyway/proto/udp"
-	"github.com/keyway-nve/keyway/tables"
 	"github.com/keyway-nve/keyway/testbed/lab"
 )
 
@@ -98,11 +97,7 @@ func nveCapability() capabilities.Capability {
 	if err != nil {
 		panic(err)
 	}
-	schema, err := tables.NewSchema(program.P4Info)
-	if err != nil {
-		panic(err)
-	}
-	c, err := capabilities.FromSchema("nve", schema)
+	c, err := capabilities.FromP4Info("nve", program.P4Info)
 	if err != nil {
 		panic(err)
 	}

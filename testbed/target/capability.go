@@ -16,7 +16,6 @@ import (
 
 	"github.com/keyway-nve/keyway/capabilities"
 	"github.com/keyway-nve/keyway/capabilities/gnmi"
-	"github.com/keyway-nve/keyway/tables"
 )
 
 // statement is what the target says of itself: what its program and its
@@ -96,11 +95,7 @@ func (s *statement) say(profile *capabilities.Capability, info *p4configv1.P4Inf
 	if info == nil {
 		return errNothing
 	}
-	schema, err := tables.NewSchema(info)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errNothing, err)
-	}
-	c, err := capabilities.FromSchema(s.name, schema)
+	c, err := capabilities.FromP4Info(s.name, info)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errNothing, err)
 	}

@@ -15,7 +15,6 @@ import (
 	"github.com/keyway-nve/keyway/capabilities"
 	"github.com/keyway-nve/keyway/capabilities/gnmi"
 	"github.com/keyway-nve/keyway/p4"
-	"github.com/keyway-nve/keyway/tables"
 )
 
 // Agent serves the capability of one device within the process.
@@ -34,11 +33,7 @@ type Agent struct {
 // New starts an agent for a device that runs a program, which can do less than
 // that if profile is not nil.
 func New(name string, p *p4.Program, profile *capabilities.Capability) (*Agent, error) {
-	schema, err := tables.NewSchema(p.P4Info)
-	if err != nil {
-		return nil, err
-	}
-	program, err := capabilities.FromSchema(name, schema)
+	program, err := capabilities.FromP4Info(name, p.P4Info)
 	if err != nil {
 		return nil, err
 	}
