@@ -1,5 +1,4 @@
-// Package netns makes Linux network namespaces, the veth pairs that join them, and the addresses on them. It speaks rtnetlink itself, for the few
-// messages that this takes.
+// Package netns makes Linux network namespaces, the veth pairs that join them, and the addresses on them.
 //
 // A [Namespace] without a name lives as long as something of this process holds it, so nothing is left behind however the process ends. One with a name
 // is where ip-netns(8) looks, so that "ip netns exec NAME" enters it. Names outlive a process that is killed; a lock beside each says

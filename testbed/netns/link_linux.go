@@ -1,7 +1,7 @@
 package netns
 
 import (
-	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -9,6 +9,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/keyway-nve/keyway/proto/ethernet"
@@ -17,29 +18,16 @@ import (
 // AddVeth makes a veth pair, both ends up, and both without offloads: frames leave as they would on a wire, checksums filled in and none longer than the
 // MTU. The kernel gives the ends no IPv6 addresses of its own, so an end without an address is silent.
 func AddVeth(a, b Interface) error {
-	err := a.Namespace.Do(func() error {
-		r := newRequest(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, ifInfo(0, 0, 0))
-		a.describe(r)
-		r.nest(unix.IFLA_LINKINFO, func() {
-			r.text(unix.IFLA_INFO_KIND, "veth")
-			r.nest(unix.IFLA_INFO_DATA, func() {
-				r.nest(vethInfoPeer, func() {
-					r.b = append(r.b, ifInfo(0, 0, 0)...)
-					b.describe(r)
-					r.uint32(unix.IFLA_NET_NS_FD, uint32(b.Namespace.file.Fd()))
-				})
-			})
-		})
-		return r.do()
-	})
-	for _, end := range []Interface{a, b} {
-		if err == nil {
-			err = end.Namespace.Do(func() error { return setLink(end.Name, link{up: true, raw: true}) })
-		}
-	}
-	for _, end := range []Interface{a, b} {
-		if err == nil {
-			err = end.Namespace.Do(func() error { return awaitCarrier(end.Name) })
+	pair := netlink.NewVeth(netlink.NewLinkAttrs())
+	pair.Name, pair.MTU, pair.HardwareAddr = a.Name, a.MTU, a.hardware()
+	pair.PeerName, pair.PeerMTU, pair.PeerHardwareAddr = b.Name, uint32(b.MTU), b.hardware()
+	pair.PeerNamespace = netlink.NsFd(b.Namespace.handle)
+	err := a.Namespace.Do(func() error { return netlink.LinkAdd(pair) })
+	for _, step := range []func(name string) error{raise, awaitCarrier} {
+		for _, end := range []Interface{a, b} {
+			if err == nil {
+				err = end.Namespace.Do(func() error { return step(end.Name) })
+			}
 		}
 	}
 	if err != nil {
@@ -48,8 +36,37 @@ func AddVeth(a, b Interface) error {
 	return nil
 }
 
+func (i Interface) hardware() net.HardwareAddr {
+	if i.MAC == (ethernet.MAC{}) {
+		return nil
+	}
+	return i.MAC[:]
+}
+
+// raise turns offloads off, and the kernel's own IPv6 addresses, and the interface on.
+func raise(name string) error {
+	// No checksum to fill in later, no segment to cut or join.
+	for _, command := range []uint32{unix.ETHTOOL_STXCSUM, unix.ETHTOOL_STSO, unix.ETHTOOL_SGSO, unix.ETHTOOL_SGRO} {
+		if _, err := ethtool(name, command, 0); err != nil {
+			return err
+		}
+	}
+	link, err := netlink.LinkByName(name)
+	if err != nil {
+		return err
+	}
+	// EAFNOSUPPORT: the kernel has no IPv6.
+	if err := netlink.LinkSetIP6AddrGenMode(link, addrGenModeNone); err != nil && !errors.Is(err, unix.EAFNOSUPPORT) {
+		return err
+	}
+	return netlink.LinkSetUp(link)
+}
+
+// addrGenModeNone is IN6_ADDR_GEN_MODE_NONE of linux/if_link.h.
+const addrGenModeNone = 1
+
 // awaitCarrier waits until an interface sends. It drops frames until the kernel's link watch has noticed, by and by, that the other end of the pair is
-// up; to be asked for the link's state makes the link watch look at once (linkwatch_sync_dev).
+// up; to be asked for the link's state makes the link watch look at once (linkwatch_sync_dev). Before Linux 6.8 ethtool alone does so.
 func awaitCarrier(name string) error {
 	for end := time.Now().Add(carrierWithin); ; time.Sleep(carrierPoll) {
 		up, err := ethtool(name, unix.ETHTOOL_GLINK, 0)
@@ -68,78 +85,6 @@ const (
 	carrierWithin = 5 * time.Second
 	carrierPoll   = time.Millisecond
 )
-
-// vethInfoPeer is VETH_INFO_PEER of linux/veth.h.
-const vethInfoPeer = 1
-
-func (i Interface) describe(r *request) {
-	r.text(unix.IFLA_IFNAME, i.Name)
-	r.uint32(unix.IFLA_MTU, uint32(i.MTU))
-	if i.MAC != (ethernet.MAC{}) {
-		r.attr(unix.IFLA_ADDRESS, i.MAC[:])
-	}
-}
-
-// ifInfo returns a struct ifinfomsg.
-func ifInfo(index int, flags, change uint32) []byte {
-	b := make([]byte, 4, unix.SizeofIfInfomsg)
-	b = binary.NativeEndian.AppendUint32(b, uint32(index))
-	b = binary.NativeEndian.AppendUint32(b, flags)
-	return binary.NativeEndian.AppendUint32(b, change)
-}
-
-// link is what an interface is to be.
-type link struct {
-	up bool
-	// raw turns offloads off, and IPv6's own addresses.
-	raw bool
-}
-
-// setLink changes an interface of the calling thread's namespace.
-func setLink(name string, l link) error {
-	ifi, err := net.InterfaceByName(name)
-	if err != nil {
-		return err
-	}
-	if l.raw {
-		if err := withoutOffloads(name); err != nil {
-			return err
-		}
-		if err := withoutOwnIPv6(ifi.Index); err != nil {
-			return err
-		}
-	}
-	var flags uint32
-	if l.up {
-		flags = unix.IFF_UP
-	}
-	return newRequest(unix.RTM_NEWLINK, 0, ifInfo(ifi.Index, flags, unix.IFF_UP)).do()
-}
-
-// addrGenModeNone is IN6_ADDR_GEN_MODE_NONE of linux/if_link.h.
-const addrGenModeNone = 1
-
-// withoutOwnIPv6 keeps the kernel from making link-local addresses. A kernel without IPv6 has no need of it.
-func withoutOwnIPv6(index int) error {
-	if _, err := os.Stat("/proc/sys/net/ipv6"); err != nil {
-		return nil
-	}
-	r := newRequest(unix.RTM_NEWLINK, 0, ifInfo(index, 0, 0))
-	r.nest(unix.IFLA_AF_SPEC, func() {
-		r.nest(unix.AF_INET6, func() { r.attr(unix.IFLA_INET6_ADDR_GEN_MODE, []byte{addrGenModeNone}) })
-	})
-	return r.do()
-}
-
-// withoutOffloads leaves the interface nothing to do later: no checksum to fill in, no segment to cut or join.
-func withoutOffloads(name string) error {
-	for _, command := range []uint32{unix.ETHTOOL_STXCSUM, unix.ETHTOOL_STSO, unix.ETHTOOL_SGSO, unix.ETHTOOL_SGRO} {
-		if _, err := ethtool(name, command, 0); err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 // ethtool sets or gets one value of an interface (linux/ethtool.h, struct ethtool_value).
 func ethtool(name string, command, data uint32) (uint32, error) {
@@ -164,28 +109,18 @@ func ethtool(name string, command, data uint32) (uint32, error) {
 // AddAddress gives an interface an address of its own, at once usable, and says that all of its family is on the same link: a virtual network is one,
 // whatever its addresses are.
 func (n *Namespace) AddAddress(name string, a netip.Addr) error {
+	bits := a.BitLen()
+	own := &net.IPNet{IP: a.AsSlice(), Mask: net.CIDRMask(bits, bits)}
+	all := &net.IPNet{IP: make(net.IP, bits/8), Mask: net.CIDRMask(0, bits)}
 	err := n.Do(func() error {
-		ifi, err := net.InterfaceByName(name)
+		link, err := netlink.LinkByName(name)
 		if err != nil {
 			return err
 		}
-		family := byte(unix.AF_INET)
-		if a.Is6() {
-			family = unix.AF_INET6
-		}
-		// struct ifaddrmsg
-		r := newRequest(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE,
-			binary.NativeEndian.AppendUint32([]byte{family, byte(a.BitLen()), unix.IFA_F_NODAD, unix.RT_SCOPE_UNIVERSE}, uint32(ifi.Index)))
-		r.attr(unix.IFA_LOCAL, a.AsSlice())
-		r.attr(unix.IFA_ADDRESS, a.AsSlice())
-		if err := r.do(); err != nil {
+		if err := netlink.AddrReplace(link, &netlink.Addr{IPNet: own, Flags: unix.IFA_F_NODAD}); err != nil {
 			return err
 		}
-		// struct rtmsg
-		r = newRequest(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_REPLACE,
-			[]byte{family, 0, 0, 0, unix.RT_TABLE_MAIN, unix.RTPROT_BOOT, unix.RT_SCOPE_LINK, unix.RTN_UNICAST, 0, 0, 0, 0})
-		r.uint32(unix.RTA_OIF, uint32(ifi.Index))
-		return r.do()
+		return netlink.RouteReplace(&netlink.Route{LinkIndex: link.Attrs().Index, Dst: all, Scope: netlink.SCOPE_LINK})
 	})
 	if err != nil {
 		return fmt.Errorf("address %v on %s: %w", a, name, explain(err))

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -18,31 +19,14 @@ const (
 	claims = "/run/keyway/netns"
 )
 
-// bind gives a namespace its name, as ip-netns(8) does.
-func bind(file, name string) error {
-	if err := os.MkdirAll(directory, 0o755); err != nil {
-		return err
-	}
-	at := filepath.Join(directory, name)
-	f, err := os.OpenFile(at, os.O_CREATE|os.O_EXCL|os.O_RDONLY, 0o444)
-	if err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.NewSyscallError("mount", unix.Mount(file, at, "", unix.MS_BIND, ""))
-}
-
 // unbind takes a name away. That it is gone already is no error.
 func unbind(name string) error {
-	at := filepath.Join(directory, name)
-	// EINVAL: it is a plain file, because its maker ended before the mount.
-	if err := unix.Unmount(at, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EINVAL) {
-		return fmt.Errorf("%s: %w", at, os.NewSyscallError("umount", err))
+	err := netns.DeleteNamed(name)
+	if errors.Is(err, unix.EINVAL) { // a plain file, because its maker ended before the mount
+		err = os.Remove(filepath.Join(directory, name))
 	}
-	if err := os.Remove(at); !errors.Is(err, fs.ErrNotExist) {
-		return err
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("network namespace %s: %w", name, err)
 	}
 	return nil
 }

@@ -8,21 +8,23 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
 // Namespace is a network namespace with its loopback interface up.
 type Namespace struct {
-	name  string // empty: none
-	file  *os.File
-	claim *claim // of the name
-	once  sync.Once
-	err   error // of closing
+	name   string // empty: none
+	handle netns.NsHandle
+	claim  *claim // of the name
+	once   sync.Once
+	err    error // of closing
 }
 
 // New makes a namespace. With a name, other processes can enter it by the name; the error is ErrHeld if somebody has it.
 func New(name string) (*Namespace, error) {
-	n := &Namespace{name: name}
+	n := &Namespace{name: name, handle: netns.None()}
 	if err := n.make(); err != nil {
 		what := "network namespace"
 		if name != "" {
@@ -40,21 +42,21 @@ func (n *Namespace) make() error {
 			return err
 		}
 	}
-	err := onThread(func() error {
-		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			return os.NewSyscallError("unshare", err)
+	return onThread(func() (err error) {
+		if n.name == "" {
+			n.handle, err = netns.New()
+		} else {
+			n.handle, err = netns.NewNamed(n.name)
 		}
-		const own = "/proc/thread-self/ns/net"
-		var err error
-		if n.file, err = os.Open(own); err != nil || n.name == "" {
+		if err != nil {
 			return err
 		}
-		return bind(own, n.name)
+		lo, err := netlink.LinkByName("lo")
+		if err != nil {
+			return err
+		}
+		return netlink.LinkSetUp(lo)
 	})
-	if err != nil {
-		return err
-	}
-	return n.Do(func() error { return setLink("lo", link{up: true}) })
 }
 
 // explain names what a missing right or kernel feature is about.
@@ -78,9 +80,7 @@ func onThread(f func() error) error {
 	return <-done
 }
 
-func (n *Namespace) enter() error {
-	return os.NewSyscallError("setns", unix.Setns(int(n.file.Fd()), unix.CLONE_NEWNET))
-}
+func (n *Namespace) enter() error { return os.NewSyscallError("setns", netns.Set(n.handle)) }
 
 // Do runs f in the namespace. Sockets that f opens stay there; goroutines that it starts do not run there.
 func (n *Namespace) Do(f func() error) error {
@@ -130,8 +130,8 @@ func (n *Namespace) Name() string { return n.name }
 func (n *Namespace) Close() error {
 	n.once.Do(func() {
 		var errs []error
-		if n.file != nil {
-			errs = append(errs, n.file.Close())
+		if n.handle.IsOpen() {
+			errs = append(errs, n.handle.Close())
 		}
 		if n.claim != nil {
 			errs = append(errs, n.claim.drop())

@@ -98,10 +98,9 @@ func TestRefused(t *testing.T) {
 		name, want string
 		err        error
 	}{
-		{"a name twice", "veth a to c: rtnetlink: file exists", netns.AddVeth(end("a"), end("c"))},
-		{"a name that is too long", "veth a-long-interface-name to d: rtnetlink: numerical result out of range: Attribute failed policy validation",
-			netns.AddVeth(end("a-long-interface-name"), end("d"))},
-		{"an address for nothing", "address 10.0.0.1 on x: route ip+net: no such network interface", n.AddAddress("x", netip.MustParseAddr("10.0.0.1"))},
+		{"a name twice", "veth a to c: file exists", netns.AddVeth(end("a"), end("c"))},
+		{"a name that is too long", "veth a-long-interface-name to d: numerical result out of range", netns.AddVeth(end("a-long-interface-name"), end("d"))},
+		{"an address for nothing", "address 10.0.0.1 on x: Link not found", n.AddAddress("x", netip.MustParseAddr("10.0.0.1"))},
 	} {
 		if tt.err == nil || !strings.HasPrefix(tt.err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %s", tt.name, tt.err, tt.want)
