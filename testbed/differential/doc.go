@@ -82,7 +82,8 @@
 //   - reads a range that is all there is of a field, where it is to be left out;
 //   - cannot read entries of a table whose key is taken under a mask, of which it
 //     keeps other bits than it was given;
-//   - takes an idle timeout of a default entry, and notifies without metadata;
+//   - takes an idle timeout and a counter of a default entry, to no effect;
+//   - notifies of idle entries without their metadata;
 //   - gives an entry without a meter configuration that of another that was
 //     deleted before;
 //   - does not implement clone sessions that cut packets short;

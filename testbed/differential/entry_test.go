@@ -256,6 +256,14 @@ func (e *entries) entry() *p4v1.TableEntry {
 	if t.GetIdleTimeoutBehavior() == p4configv1.Table_NOTIFY_CONTROL && chance(e.r, 50) {
 		te.IdleTimeoutNs = 1e9 * (3600 + e.r.Int64N(1000))
 	}
+	for _, c := range e.info.GetDirectCounters() {
+		if e.known != nil && c.GetDirectTableId() == te.GetTableId() && chance(e.r, 30) {
+			te.CounterData = &p4v1.CounterData{PacketCount: e.r.Int64N(100), ByteCount: e.r.Int64N(10000)}
+		}
+	}
+	if e.known != nil && chance(e.r, 20) {
+		te.Metadata = e.value(24, "")
+	}
 	for _, m := range e.info.GetDirectMeters() {
 		// Always one: bmv2 gives an entry that has none that of one deleted before.
 		if m.GetDirectTableId() == te.GetTableId() {

@@ -49,6 +49,12 @@ func param(e *entries, te *p4v1.TableEntry) *p4v1.Action_Param {
 	return ps[e.r.IntN(len(ps))]
 }
 
+// asDefault makes an entry the default one, without what bmv2 takes of it and
+// forgets.
+func asDefault(te *p4v1.TableEntry) {
+	te.IsDefaultAction, te.Match, te.Priority, te.IdleTimeoutNs, te.MeterConfig, te.CounterData = true, nil, 0, 0, nil, nil
+}
+
 func mutations() []mutation {
 	type (
 		exact   = *p4v1.FieldMatch_Exact_
@@ -238,19 +244,19 @@ func mutations() []mutation {
 			te.TableId = te.GetAction().GetAction().GetActionId()
 		})},
 		{"default: inserted", always(func(_ *entries, _ *p4v1.Update, te *p4v1.TableEntry) {
-			te.IsDefaultAction, te.Match, te.Priority, te.IdleTimeoutNs, te.MeterConfig = true, nil, 0, 0, nil
+			asDefault(te)
 		})},
 		{"default: deleted", always(func(_ *entries, u *p4v1.Update, te *p4v1.TableEntry) {
-			te.IsDefaultAction, te.Match, te.Priority, te.IdleTimeoutNs, te.MeterConfig = true, nil, 0, 0, nil
+			asDefault(te)
 			u.Type = p4v1.Update_DELETE
 		})},
 		{"default: constant, changed", func(e *entries, u *p4v1.Update, te *p4v1.TableEntry) bool {
-			te.IsDefaultAction, te.Match, te.Priority, te.IdleTimeoutNs, te.MeterConfig = true, nil, 0, 0, nil
+			asDefault(te)
 			u.Type = p4v1.Update_MODIFY
 			return e.table(te.GetTableId()).GetConstDefaultActionId() != 0
 		}},
 		{"default: with a key", func(_ *entries, u *p4v1.Update, te *p4v1.TableEntry) bool {
-			te.IsDefaultAction, te.IdleTimeoutNs = true, 0
+			te.IsDefaultAction, te.IdleTimeoutNs, te.CounterData = true, 0, nil
 			u.Type = p4v1.Update_MODIFY
 			return len(te.Match) > 0
 		}},

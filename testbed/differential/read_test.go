@@ -224,7 +224,7 @@ func (c *pair) ask() {
 		if te == nil || len(te.GetMatch()) == 0 {
 			return
 		}
-		te.Action, te.MeterConfig, te.IdleTimeoutNs = nil, nil, 0
+		te.Action, te.MeterConfig, te.CounterData, te.IdleTimeoutNs, te.Metadata = nil, nil, nil, 0, nil
 		what := "read entry"
 		if masked(e.table(te.GetTableId())) {
 			what = "masked entries"
