@@ -248,6 +248,9 @@ func (e *entries) entry() *p4v1.TableEntry {
 	}
 	if prioritized(t) {
 		te.Priority = 1 + e.r.Int32N(1<<pick(e.r, 2, 10, 24))
+		if e.known != nil && chance(e.r, 60) {
+			te.Priority = 7 // ties
+		}
 	}
 	te.Action = e.action(t, p4configv1.ActionRef_DEFAULT_ONLY)
 	if te.Action == nil {
