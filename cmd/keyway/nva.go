@@ -61,7 +61,7 @@ intent, it reads the file again; a file with mistakes changes nothing.`,
 	c.Flags().DurationVar(&o.timeout, "timeout", time.Minute, "with --once: fail after `DURATION`")
 	c.Flags().StringVar(&o.metrics, "metrics", "", "serve Prometheus metrics at http://`ADDR`/metrics")
 	c.Flags().StringVar(&o.gnmi, "gnmi", "", "serve at `ADDR` over gNMI what all devices can do")
-	c.Flags().Uint64Var(&o.electionID, "election-id", 1, "P4Runtime election `ID`: the highest is primary")
+	c.Flags().Uint64Var(&o.electionID, "election-id", 0, "P4Runtime election `ID`: the highest is primary; 0 goes by the clock, and who has started last is")
 	c.Flags().DurationVar(&o.drain, "drain", time.Second, "how long a packet may be under way between two NVEs")
 	c.Flags().StringVar(&o.log, "log", "info", "log from `LEVEL` on: debug, info, warn or error")
 	return c
@@ -71,9 +71,6 @@ func (o *nvaRun) run(c *cobra.Command) error {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(o.log)); err != nil {
 		return usageError(c, err)
-	}
-	if o.electionID == 0 {
-		return usageError(c, errors.New("election id 0 is never primary"))
 	}
 	log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
 	in, err := intent.Load(o.file)

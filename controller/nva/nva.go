@@ -47,8 +47,9 @@ var ErrClosed = errors.New("NVA is closed")
 type Options struct {
 	// Name is what logs call this instance.
 	Name string
-	// ElectionID is this instance's P4Runtime election id at all devices; 0
-	// means 1.
+	// ElectionID is this instance's P4Runtime election id at all devices: the
+	// highest is primary. 0 means milliseconds of the clock, so that who has
+	// started last is, and what a former one still has under way is refused.
 	ElectionID uint64
 	// Inventory returns the newest intent from where intents come from, within
 	// 10 seconds. The NVA asks when a message makes it doubt the one that it has,
@@ -159,7 +160,7 @@ func New(o Options) (*NVA, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.ElectionID = cmp.Or(o.ElectionID, 1)
+	o.ElectionID = cmp.Or(o.ElectionID, uint64(time.Now().UnixMilli()))
 	o.Drain = cmp.Or(o.Drain, time.Second)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

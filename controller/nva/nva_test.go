@@ -206,7 +206,7 @@ func TestControllerRestarts(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(20 * time.Millisecond)
-		n = b.start(nva.Options{Drain: 50 * time.Millisecond, ElectionID: uint64(max(i, 1))})
+		n = b.start(nva.Options{Drain: 50 * time.Millisecond})
 		next := in
 		next.Layouts = slices.Clone(in.Layouts)
 		if i > 0 {

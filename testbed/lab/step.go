@@ -82,7 +82,7 @@ const (
 	whileAfter    = 20 * time.Millisecond
 	// whileInFlight is how many frames may be on the wires before less is sent: where they are dealt with more slowly than they come, they would
 	// wait there for longer than an NVA believes that a packet can be under way.
-	whileInFlight = 50
+	whileInFlight = 10
 )
 
 // done says what a step has done that is not seen on the wires.
