@@ -299,9 +299,12 @@ func (b *bed) expect(device string, port uint32, want ...uint32) {
 
 func apply(t testing.TB, n *nva.NVA, in intent.Intent) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	if err := n.Apply(ctx, in); err != nil {
+		for _, d := range n.Devices() {
+			t.Logf("%s: %+v", d.Name, d.Status)
+		}
 		t.Fatal(err)
 	}
 }
