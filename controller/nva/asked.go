@@ -30,8 +30,12 @@ type asked struct {
 // askAll follows the devices that in says can be asked, and no others. What a
 // device has said stands while it is at another address. The lock is held.
 func (n *NVA) askAll(in *intent.Intent) {
+	stays := make(map[string]bool)
+	for _, d := range in.Devices {
+		stays[d.Name] = d.GNMI != ""
+	}
 	for name, a := range n.asked {
-		if d, ok := in.Device(name); !ok || d.GNMI == "" {
+		if !stays[name] {
 			n.quit(a)
 			delete(n.asked, name)
 			n.withdraw(name)
