@@ -286,7 +286,8 @@ func (b *bed) redirects(to string) (n int) {
 	return n
 }
 
-// expect waits a moment and wants just these frames at a port, by number.
+// expect waits a moment, which is enough in a bubble, and wants just these
+// frames at a port, by number.
 func (b *bed) expect(device string, port uint32, want ...uint32) {
 	b.t.Helper()
 	time.Sleep(10 * time.Millisecond)
@@ -297,14 +298,31 @@ func (b *bed) expect(device string, port uint32, want ...uint32) {
 	}
 }
 
+// patience is how long what has to come may take where time is real.
+const patience = 30 * time.Second
+
+// await waits for a frame at a port, and wants it there once. What comes with it
+// may be older.
+func (b *bed) await(device string, port, want uint32) {
+	b.t.Helper()
+	var got []uint32
+	for end := time.Now().Add(patience); !slices.Contains(got, want) && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond)
+		got = append(got, b.arrived(device, port)...)
+	}
+	time.Sleep(10 * time.Millisecond)
+	got = append(got, b.arrived(device, port)...)
+	got = slices.DeleteFunc(got, func(number uint32) bool { return number < want })
+	if !slices.Equal(got, []uint32{want}) {
+		b.t.Errorf("frames %v at %s/%d, want %d", got, device, port, want)
+	}
+}
+
 func apply(t testing.TB, n *nva.NVA, in intent.Intent) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := n.Apply(ctx, in); err != nil {
-		for _, d := range n.Devices() {
-			t.Logf("%s: %+v", d.Name, d.Status)
-		}
 		t.Fatal(err)
 	}
 }

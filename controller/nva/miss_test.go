@@ -245,10 +245,8 @@ func TestAllAtOnce(t *testing.T) {
 	}
 	apply(t, west, seenBy(away, "a"))
 	apply(t, east, seenBy(away, "b", "c"))
-	time.Sleep(50 * time.Millisecond)
-	b.arrived("c", 256)
 	b.send(away, "vm1", "vm2", 1000)
-	b.expect("c", 256, 1000)
+	b.await("c", 256, 1000)
 }
 
 // What a transit device or NVE reports is kept, the newest of it.

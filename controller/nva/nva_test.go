@@ -177,7 +177,7 @@ func TestChangesUnderTraffic(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBed(t, in)
-			n := b.start(nva.Options{Drain: 20 * time.Millisecond})
+			n := b.start(nva.Options{Drain: drain})
 			apply(t, n, in)
 			there, back := b.stream(in, "blue1", "blue2"), b.stream(in, "blue2", "blue1")
 			red := b.stream(in, "vm1", "vm4")
@@ -198,7 +198,7 @@ func TestChangesUnderTraffic(t *testing.T) {
 func TestControllerRestarts(t *testing.T) {
 	in := parse(t, mesh)
 	b := newBed(t, in)
-	n := b.start(nva.Options{Drain: 50 * time.Millisecond})
+	n := b.start(nva.Options{Drain: drain})
 	apply(t, n, in)
 	stop, stopBlue := b.stream(in, "vm1", "vm4"), b.stream(in, "blue1", "blue2")
 	for i := range 3 {
@@ -206,7 +206,7 @@ func TestControllerRestarts(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(20 * time.Millisecond)
-		n = b.start(nva.Options{Drain: 50 * time.Millisecond})
+		n = b.start(nva.Options{Drain: drain})
 		next := in
 		next.Layouts = slices.Clone(in.Layouts)
 		if i > 0 {
@@ -224,17 +224,25 @@ func TestControllerRestarts(t *testing.T) {
 	b.unbroken(stopBlue(), "b", 300)
 }
 
-// stream sends frames until it is stopped, and then tells how many.
+// drain is long enough for a frame that is under way while a machine is busy.
+const drain = 100 * time.Millisecond
+
+// stream sends frames until it is stopped, and then tells how many. It waits
+// while the wires are behind, so that a slow machine has time for the rest, and
+// no frame is under way for longer than tables drain.
 func (b *bed) stream(in intent.Intent, from, to string) (stop func() uint32) {
 	done, sent := make(chan struct{}), make(chan uint32)
 	go func() {
-		for number := uint32(0); ; number++ {
+		for number := uint32(0); ; {
 			select {
 			case <-done:
 				sent <- number
 				return
 			case <-time.After(200 * time.Microsecond):
-				b.send(in, from, to, number)
+				if len(b.wires) < 8 {
+					b.send(in, from, to, number)
+					number++
+				}
 			}
 		}
 	}()
@@ -250,7 +258,7 @@ func (b *bed) stream(in intent.Intent, from, to string) (stop func() uint32) {
 func (b *bed) unbroken(sent uint32, device string, port uint32) {
 	b.t.Helper()
 	var got []uint32
-	for range 100 { // what is still under way
+	for end := time.Now().Add(patience); time.Now().Before(end); { // for what is still under way
 		if got = append(got, b.arrived(device, port)...); len(got) >= int(sent) {
 			break
 		}
