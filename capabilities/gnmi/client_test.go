@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -135,13 +136,15 @@ func TestAskComesToNothing(t *testing.T) {
 		{"no such target", NewServer(ServerOptions{}), ErrUntold, "names no target"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			c, err := NewClient(serve(t, tc.device), patient).Ask(t.Context())
-			if !errors.Is(err, tc.is) || !strings.Contains(err.Error(), tc.want) {
-				t.Errorf("have %+v, %v; want %v and %q", c, err, tc.is, tc.want)
-			}
-			if errors.Is(err, ErrUnsupported) && errors.Is(err, ErrUntold) {
-				t.Error("could not tell is not the same as unsupported")
-			}
+			synctest.Test(t, func(t *testing.T) {
+				c, err := NewClient(serve(t, tc.device), patient).Ask(t.Context())
+				if !errors.Is(err, tc.is) || !strings.Contains(err.Error(), tc.want) {
+					t.Errorf("have %+v, %v; want %v and %q", c, err, tc.is, tc.want)
+				}
+				if errors.Is(err, ErrUnsupported) && errors.Is(err, ErrUntold) {
+					t.Error("could not tell is not the same as unsupported")
+				}
+			})
 		})
 	}
 }
@@ -177,35 +180,37 @@ func TestAskInOtherEncodings(t *testing.T) {
 }
 
 func TestAskAllBreaks(t *testing.T) {
-	s := oneDevice(t)
-	d := &device{Server: s, subscribe: func(stream gpb.GNMI_SubscribeServer) error { return nil }}
-	if _, err := NewClient(serve(t, d), patient).AskAll(t.Context()); !errors.Is(err, ErrUntold) {
-		t.Errorf("a stream that ends without a sync response: %v", err)
-	}
-	d = &device{Server: s, subscribe: func(stream gpb.GNMI_SubscribeServer) error {
-		<-stream.Context().Done()
-		return nil
-	}}
-	if _, err := NewClient(serve(t, d), patient).AskAll(t.Context()); !errors.Is(err, ErrUntold) || !strings.Contains(err.Error(), "silent for 300ms") {
-		t.Errorf("a stream that says nothing: %v", err)
-	}
-	if err := s.Put("other", goldens(t)["transit"]); err != nil {
-		t.Fatal(err)
-	}
-	d = &device{Server: s, subscribe: func(stream gpb.GNMI_SubscribeServer) error {
-		bad := &gpb.Notification{Prefix: &gpb.Path{Target: "other"}, Update: []*gpb.Update{{Path: parse(t, "/nve-capabilities/colour")}}}
-		if err := stream.Send(&gpb.SubscribeResponse{Response: &gpb.SubscribeResponse_Update{Update: bad}}); err != nil {
-			return err
+	synctest.Test(t, func(t *testing.T) {
+		s := oneDevice(t)
+		d := &device{Server: s, subscribe: func(stream gpb.GNMI_SubscribeServer) error { return nil }}
+		if _, err := NewClient(serve(t, d), patient).AskAll(t.Context()); !errors.Is(err, ErrUntold) {
+			t.Errorf("a stream that ends without a sync response: %v", err)
 		}
-		return s.Subscribe(stream)
-	}}
-	have, err := NewClient(serve(t, d), patient).AskAll(t.Context())
-	if !errors.Is(err, ErrUntold) || !strings.Contains(err.Error(), "other: ") || !errors.Is(err, ErrUnknownPath) {
-		t.Errorf("have %v, want what is wrong with the other", err)
-	}
-	if diff := cmp.Diff(map[string]capabilities.Capability{"nic": goldens(t)["first-only"]}, have); diff != "" {
-		t.Errorf("-want +have:\n%s", diff)
-	}
+		d = &device{Server: s, subscribe: func(stream gpb.GNMI_SubscribeServer) error {
+			<-stream.Context().Done()
+			return nil
+		}}
+		if _, err := NewClient(serve(t, d), patient).AskAll(t.Context()); !errors.Is(err, ErrUntold) || !strings.Contains(err.Error(), "silent for 300ms") {
+			t.Errorf("a stream that says nothing: %v", err)
+		}
+		if err := s.Put("other", goldens(t)["transit"]); err != nil {
+			t.Fatal(err)
+		}
+		d = &device{Server: s, subscribe: func(stream gpb.GNMI_SubscribeServer) error {
+			bad := &gpb.Notification{Prefix: &gpb.Path{Target: "other"}, Update: []*gpb.Update{{Path: parse(t, "/nve-capabilities/colour")}}}
+			if err := stream.Send(&gpb.SubscribeResponse{Response: &gpb.SubscribeResponse_Update{Update: bad}}); err != nil {
+				return err
+			}
+			return s.Subscribe(stream)
+		}}
+		have, err := NewClient(serve(t, d), patient).AskAll(t.Context())
+		if !errors.Is(err, ErrUntold) || !strings.Contains(err.Error(), "other: ") || !errors.Is(err, ErrUnknownPath) {
+			t.Errorf("have %v, want what is wrong with the other", err)
+		}
+		if diff := cmp.Diff(map[string]capabilities.Capability{"nic": goldens(t)["first-only"]}, have); diff != "" {
+			t.Errorf("-want +have:\n%s", diff)
+		}
+	})
 }
 
 // watch runs Watch on a server and returns its reports.
@@ -232,60 +237,64 @@ func next(t *testing.T, states <-chan State) State {
 	select {
 	case s := <-states:
 		return s
-	case <-time.After(10 * time.Second):
-		t.Fatal("no report for 10 s")
+	case <-time.After(30 * time.Second):
+		t.Fatal("no report for 30 s")
 		return State{}
 	}
 }
 
 func TestWatch(t *testing.T) {
-	d := &device{Server: oneDevice(t)}
-	states := watch(t, serve(t, d), ClientOptions{Timeout: 300 * time.Millisecond})
-	first := next(t, states)
-	if diff := cmp.Diff(goldens(t)["first-only"], first.Capability); diff != "" || first.Answer != Supported || first.Stale || first.Err != nil {
-		t.Fatalf("have %+v\n%s", first, diff)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		d := &device{Server: oneDevice(t)}
+		states := watch(t, serve(t, d), ClientOptions{Timeout: 300 * time.Millisecond})
+		first := next(t, states)
+		if diff := cmp.Diff(goldens(t)["first-only"], first.Capability); diff != "" || first.Answer != Supported || first.Stale || first.Err != nil {
+			t.Fatalf("have %+v\n%s", first, diff)
+		}
 
-	put(t, d.Server, 44, 7)
-	if s := next(t, states); s.Capability.Receive.Limits.Bytes != 44 || s.Capability.Receive.Rows != 7 || s.Stale {
-		t.Errorf("half of a change: %+v", s)
-	}
+		put(t, d.Server, 44, 7)
+		if s := next(t, states); s.Capability.Receive.Limits.Bytes != 44 || s.Capability.Receive.Rows != 7 || s.Stale {
+			t.Errorf("half of a change: %+v", s)
+		}
 
-	// The device stops answering in the middle: what it said last stands, stale.
-	d.setGet(hang)
-	put(t, d.Server, 40, 7)
-	s := next(t, states)
-	if s.Answer != Supported || !s.Stale || !errors.Is(s.Err, ErrUntold) || s.Capability.Receive.Limits.Bytes != 44 || !s.Told.After(first.Told) {
-		t.Errorf("have %+v", s)
-	}
+		// The device stops answering in the middle: what it said last stands, stale.
+		d.setGet(hang)
+		put(t, d.Server, 40, 7)
+		s := next(t, states)
+		if s.Answer != Supported || !s.Stale || !errors.Is(s.Err, ErrUntold) || s.Capability.Receive.Limits.Bytes != 44 || !s.Told.After(first.Told) {
+			t.Errorf("have %+v", s)
+		}
 
-	d.setGet(nil)
-	if s := next(t, states); s.Stale || s.Err != nil || s.Capability.Receive.Limits.Bytes != 40 {
-		t.Errorf("have %+v", s)
-	}
+		d.setGet(nil)
+		if s := next(t, states); s.Stale || s.Err != nil || s.Capability.Receive.Limits.Bytes != 40 {
+			t.Errorf("have %+v", s)
+		}
 
-	// It says something that cannot be.
-	d.setGet(func(_ context.Context, r *gpb.GetResponse) error {
-		r.Notification[0].Update[0].Path = parse(t, "/nve-capabilities/colour")
-		return nil
+		// It says something that cannot be.
+		d.setGet(func(_ context.Context, r *gpb.GetResponse) error {
+			r.Notification[0].Update[0].Path = parse(t, "/nve-capabilities/colour")
+			return nil
+		})
+		put(t, d.Server, 36, 7)
+		if s := next(t, states); !s.Stale || !errors.Is(s.Err, ErrUnknownPath) || s.Capability.Receive.Limits.Bytes != 40 {
+			t.Errorf("have %+v", s)
+		}
 	})
-	put(t, d.Server, 36, 7)
-	if s := next(t, states); !s.Stale || !errors.Is(s.Err, ErrUnknownPath) || s.Capability.Receive.Limits.Bytes != 40 {
-		t.Errorf("have %+v", s)
-	}
 }
 
 // A device that is connected and answers no more is found by asking although nothing has changed.
 func TestWatchRefreshes(t *testing.T) {
-	d := &device{Server: oneDevice(t)}
-	states := watch(t, serve(t, d), ClientOptions{Timeout: 200 * time.Millisecond, Refresh: 50 * time.Millisecond})
-	if s := next(t, states); s.Answer != Supported {
-		t.Fatalf("have %+v", s)
-	}
-	d.setGet(hang)
-	if s := next(t, states); !s.Stale {
-		t.Errorf("have %+v", s)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		d := &device{Server: oneDevice(t)}
+		states := watch(t, serve(t, d), ClientOptions{Timeout: 200 * time.Millisecond, Refresh: 50 * time.Millisecond})
+		if s := next(t, states); s.Answer != Supported {
+			t.Fatalf("have %+v", s)
+		}
+		d.setGet(hang)
+		if s := next(t, states); !s.Stale {
+			t.Errorf("have %+v", s)
+		}
+	})
 }
 
 // A device that says nothing of itself yet is not asked over and over: its stream tells when it does. When it says nothing any more, what
@@ -353,7 +362,7 @@ func TestWatchRestartedDevice(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	states := watch(t, c.conn, ClientOptions{Timeout: time.Second})
+	states := watch(t, c.conn, ClientOptions{})
 	if s := next(t, states); s.Answer != Supported {
 		t.Fatalf("have %+v", s)
 	}

@@ -17,15 +17,17 @@ import (
 
 // A device that stops in the middle of the first query has said nothing: not even that it does not support the model.
 func TestWatchFirstQueryBreaksOff(t *testing.T) {
-	d := &device{Server: oneDevice(t), get: hang}
-	states := watch(t, serve(t, d), ClientOptions{Timeout: 200 * time.Millisecond})
-	if s := next(t, states); s.Answer != Untold || s.Stale || !errors.Is(s.Err, ErrUntold) || errors.Is(s.Err, ErrUnsupported) {
-		t.Errorf("have %+v", s)
-	}
-	d.setGet(nil)
-	if s := next(t, states); s.Answer != Supported || s.Stale || s.Err != nil {
-		t.Errorf("have %+v", s)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		d := &device{Server: oneDevice(t), get: hang}
+		states := watch(t, serve(t, d), ClientOptions{Timeout: 200 * time.Millisecond})
+		if s := next(t, states); s.Answer != Untold || s.Stale || !errors.Is(s.Err, ErrUntold) || errors.Is(s.Err, ErrUnsupported) {
+			t.Errorf("have %+v", s)
+		}
+		d.setGet(nil)
+		if s := next(t, states); s.Answer != Supported || s.Stale || s.Err != nil {
+			t.Errorf("have %+v", s)
+		}
+	})
 }
 
 // Attempts that fail are repeated, with waits that double up to the longest and start anew once the device has answered.

@@ -61,7 +61,7 @@ func watch(t *testing.T, sw *target.Target) <-chan gnmi.State {
 		t.Fatal(err)
 	}
 	client := gnmi.NewClient(conn, gnmi.ClientOptions{
-		Target: "leaf", Timeout: 300 * time.Millisecond, Settle: time.Millisecond, Refresh: 50 * time.Millisecond,
+		Target: "leaf", Settle: time.Millisecond, Refresh: 50 * time.Millisecond,
 		MinBackoff: 5 * time.Millisecond, MaxBackoff: 20 * time.Millisecond,
 	})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -83,7 +83,7 @@ func watch(t *testing.T, sw *target.Target) <-chan gnmi.State {
 func until(t *testing.T, states <-chan gnmi.State, what string, ok func(gnmi.State) bool) gnmi.State {
 	t.Helper()
 	var last gnmi.State
-	for patience := time.After(10 * time.Second); ; {
+	for patience := time.After(30 * time.Second); ; {
 		select {
 		case last = <-states:
 			if ok(last) {
