@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/keyway-nve/keyway/capabilities"
-	"github.com/keyway-nve/keyway/controller/intent"
 )
 
 // Exception is pairs of NVEs that do not have what would be best for them: all
@@ -96,17 +95,6 @@ func (p *Plan) Exceptions() []Exception {
 				continue
 			}
 			out = append(out, x)
-		}
-	}
-	return out
-}
-
-// Unknown returns the NVEs of which nothing is known, in the order of the intent.
-func (p *Plan) Unknown() []string {
-	var out []string
-	for _, d := range p.in.Intent.Devices {
-		if _, ok := p.number[d.Name]; !ok && d.Role == intent.RoleNVE {
-			out = append(out, d.Name)
 		}
 	}
 	return out

@@ -261,7 +261,7 @@ layouts: [{sender: d, receiver: c, options: [context, mark, trace]}]
 	if diff := cmp.Diff(want, have); diff != "" {
 		t.Errorf("-want +have:\n%s", diff)
 	}
-	if got := p.Unknown(); !slices.Equal(got, []string{"a"}) {
+	if got := p.Between("a", "b").Unknown; !slices.Equal(got, []string{"a"}) {
 		t.Errorf("unknown: %v", got)
 	}
 	for _, x := range layouts.Troubles() {

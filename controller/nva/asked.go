@@ -188,8 +188,7 @@ func (n *NVA) resettle() {
 				n.current = n.version
 			}
 		}
-		close(n.moved)
-		n.moved = make(chan struct{})
+		n.movedOn()
 		n.mu.Unlock()
 	}
 }

@@ -230,10 +230,15 @@ func (n *NVA) follow(ctx context.Context, m *managed) {
 		if n.devices[m.Name()] == m && n.fleet.Reached(m.Name(), s.Watermark) {
 			n.logged(n.advance())
 		}
-		close(n.moved)
-		n.moved = make(chan struct{})
+		n.movedOn()
 		n.mu.Unlock()
 	}
+}
+
+// movedOn wakes those who wait in InSync. The lock is held.
+func (n *NVA) movedOn() {
+	close(n.moved)
+	n.moved = make(chan struct{})
 }
 
 // InSync returns when the tables of all managed devices hold the intent of now
